@@ -1,0 +1,42 @@
+"""Heavy libraries load in the command that needs them, not before."""
+
+import subprocess
+import sys
+
+import pytest
+
+import ffshare
+
+HEAVY = {
+    *("rdkit", "pyarrow", "scipy", "openff", "openmm", "pint", "torch", "dask"),
+    *("matplotlib", "duckdb", "jinja2", "pydantic", "fastapi"),
+}
+
+
+def loaded_libraries(code: str) -> set[str]:
+    """Top-level names in `sys.modules` after a fresh interpreter has run the code."""
+    report = "import sys; print('loaded:', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    run = subprocess.run([sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.rpartition("loaded:")[2].split())
+
+
+def test_importing_ffshare_loads_no_library_at_all():
+    assert loaded_libraries("import ffshare") & (HEAVY | {"numpy", "cyclopts", "rich"}) == set()
+
+
+def test_the_help_of_the_command_line_loads_no_heavy_library():
+    ask = "import sys, contextlib; sys.argv = ['ffshare', '--help']"
+    code = f"{ask}\nfrom ffshare.cli import main\nwith contextlib.suppress(SystemExit):\n    main()"
+    assert loaded_libraries(code) & HEAVY == set()
+
+
+def test_every_public_name_loads_when_it_is_used():
+    for name in ffshare.__all__:
+        assert getattr(ffshare, name) is getattr(ffshare, name)
+    assert set(ffshare.__all__) <= set(dir(ffshare))
+
+
+def test_an_unknown_public_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'ffshare' has no attribute 'no_such_name'"):
+        ffshare.no_such_name  # noqa: B018
