@@ -1,0 +1,66 @@
+"""RDKit's log, kept off the terminal and turned into reasons.
+
+RDKit's parsers return None and write why to their log. Here the log is silenced while molecules are read, and read back
+for the few inputs that fail.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rdkit import rdBase
+
+_TIME = re.compile(r"^\[\d\d:\d\d:\d\d\]\s*")
+_LABEL = re.compile(r"^(SMILES|SMARTS) Parse Error:\s*")
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """A context in which RDKit logs nothing."""
+    block = rdBase.BlockLogs()
+    try:
+        yield
+    finally:
+        del block
+
+
+class _Collector(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, entry: logging.LogRecord) -> None:
+        self.messages.append(entry.getMessage())
+
+
+def reason_of_failure(action: Callable[[], Any]) -> str:
+    """What RDKit logs while it runs an action that fails, in one line.
+
+    RDKit's log is one for the whole process, so this is for the rare failure and not for every molecule.
+
+    Args:
+        action: A call of an RDKit parser that returns None.
+
+    Returns:
+        RDKit's own reason, '' if it gave none.
+
+    Example:
+        >>> from rdkit import Chem
+        >>> reason_of_failure(lambda: Chem.MolFromSmiles("C1CC"))
+        "unclosed ring for input: 'C1CC'"
+    """
+    logger, collector = logging.getLogger("rdkit"), _Collector()
+    handlers, propagate = logger.handlers[:], logger.propagate
+    logger.handlers, logger.propagate = [collector], False
+    rdBase.LogToPythonLogger()
+    try:
+        action()
+    finally:
+        rdBase.LogToCppStreams()
+        logger.handlers, logger.propagate = handlers, propagate
+    lines = [_LABEL.sub("", _TIME.sub("", message)).strip() for message in collector.messages]
+    # The two drawing lines (the input again and a caret under it) say nothing on one line.
+    telling = [line for line in lines if line and not set(line) <= set("~^") and "check for mistakes" not in line]
+    return telling[0] if telling else ""
