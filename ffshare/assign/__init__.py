@@ -1,0 +1,33 @@
+"""Schemes: ways to hand shared parameters to the sites of molecules."""
+
+from ffshare.assign.assignment import Assignment
+from ffshare.assign.compare import TermDifference, term_differences
+from ffshare.assign.count import CountRow, Counts, Tally, counts, tally
+from ffshare.assign.explain import Explanation, RuleMatch, explain
+from ffshare.assign.scheme import Scheme, load_scheme
+from ffshare.assign.sites import COMPLETE_SECTIONS, Sites
+from ffshare.assign.smirnoff import SmirnoffScheme
+from ffshare.assign.tables import LABEL_SCHEMA, MOLECULE_SCHEMA, label_table, molecule_table
+
+__all__ = [
+    "COMPLETE_SECTIONS",
+    "LABEL_SCHEMA",
+    "MOLECULE_SCHEMA",
+    "Assignment",
+    "CountRow",
+    "Counts",
+    "Explanation",
+    "RuleMatch",
+    "Scheme",
+    "Sites",
+    "SmirnoffScheme",
+    "Tally",
+    "TermDifference",
+    "counts",
+    "explain",
+    "label_table",
+    "load_scheme",
+    "molecule_table",
+    "tally",
+    "term_differences",
+]
