@@ -1,0 +1,5 @@
+"""`python -m ffshare` is the command line."""
+
+from ffshare.cli import main
+
+main()

@@ -1,0 +1,148 @@
+"""From entries to labels, one chunk at a time: the work that `assign` and `count` hand to processes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from ffshare.assign import MOLECULE_SCHEMA, Scheme, Tally, load_scheme, molecule_table, tally
+from ffshare.cli.console import progress_bar
+from ffshare.errors import MoleculeError
+from ffshare.molecules import Entry, Failure, batch_of_entries, chunked, read_entries
+from ffshare.parallel import map_chunks
+from ffshare.records import doc, record
+
+
+class Chunk(Protocol):
+    """What a chunk of entries became."""
+
+    failures: tuple[Failure, ...]
+
+    @property
+    def n_read(self) -> int:
+        """Entries of the chunk."""
+
+
+Done = TypeVar("Done", bound=Chunk)
+
+
+@record
+class LabelledChunk:
+    """What became of one chunk of entries."""
+
+    labels: pa.Table = doc("a row a term")
+    molecules: pa.Table = doc("a row a molecule, or none where they were not asked for")
+    unassigned: pa.Table = doc("terms without a rule")
+    failures: tuple[Failure, ...] = doc("entries that gave no molecule")
+    tally: Tally = doc("how often each rule was used")
+
+    @property
+    def n_read(self) -> int:
+        """Entries of the chunk."""
+        return self.tally.n_molecules + len(self.failures)
+
+    @property
+    def n_undefined_stereo(self) -> int:
+        """Molecules that leave stereochemistry undefined, as far as their mapped SMILES were asked for."""
+        return int(np.count_nonzero(self.molecules["n_undefined_stereo"]))
+
+
+class Labeller(NamedTuple):
+    """Labels a chunk of entries by one scheme. Picklable."""
+
+    scheme: Scheme
+    with_molecules: bool
+
+    def __call__(self, entries: Sequence[Entry | Failure]) -> LabelledChunk:
+        """The labels of some entries."""
+        batch = batch_of_entries(entries)
+        assignment = self.scheme.assign(batch)
+        molecules = molecule_table(batch) if self.with_molecules else MOLECULE_SCHEMA.empty_table()
+        return LabelledChunk(
+            labels=assignment.to_table(),
+            molecules=molecules,
+            unassigned=assignment.unassigned(),
+            failures=batch.failures,
+            tally=tally(batch.n_molecules, assignment.sites, assignment.tables),
+        )
+
+
+@record
+class TalliedChunk:
+    """How often the rules of several schemes are used in one chunk."""
+
+    tallies: tuple[Tally, ...] = doc("a tally for each scheme")
+    failures: tuple[Failure, ...] = doc("entries that gave no molecule")
+
+    @property
+    def n_read(self) -> int:
+        """Entries of the chunk."""
+        return self.tallies[0].n_molecules + len(self.failures)
+
+
+class Tallier(NamedTuple):
+    """Counts the use of rules by several schemes in a chunk of entries. Picklable."""
+
+    schemes: tuple[Scheme, ...]
+
+    def __call__(self, entries: Sequence[Entry | Failure]) -> TalliedChunk:
+        """The tallies of some entries."""
+        batch = batch_of_entries(entries)
+        assignments = [scheme.assign(batch) for scheme in self.schemes]
+        return TalliedChunk(
+            tallies=tuple(tally(batch.n_molecules, one.sites, one.tables) for one in assignments),
+            failures=batch.failures,
+        )
+
+
+def scheme_of(name: str, mode: str = "compat") -> Scheme:
+    """The scheme that a command was asked for.
+
+    Args:
+        name: A name or path, or several with commas between, of which later ones are appended.
+        mode: ``compat`` or ``spec``.
+
+    Returns:
+        The scheme.
+    """
+    return load_scheme(*([name] if Path(name).exists() else name.split(",")), mode=mode)
+
+
+def in_chunks(
+    work: Callable[[Sequence[Entry | Failure]], Done],
+    inputs: Sequence[str],
+    *,
+    workers: int,
+    strict: bool,
+    smiles_column: str | None,
+    name_column: str | None,
+) -> Iterator[Done]:
+    """The results of some work for the molecules of files, chunk after chunk in order, with a bar on a terminal.
+
+    Args:
+        work: What to do with a chunk of entries.
+        inputs: Paths, or '-'.
+        workers: Processes.
+        strict: Whether the first molecule that cannot be used ends the run.
+        smiles_column: Heading of the SMILES column of tables.
+        name_column: Heading of the name column of tables.
+
+    Returns:
+        An iterator over the results.
+
+    Raises:
+        MoleculeError: `strict` and a molecule cannot be used.
+        InputError: An input as a whole cannot be used.
+    """
+    entries = read_entries(inputs, smiles_column=smiles_column, name_column=name_column)
+    with progress_bar("labelling") as bar:
+        for done in map_chunks(work, chunked(entries), workers=workers):
+            if strict and done.failures:
+                first = done.failures[0]
+                raise MoleculeError(
+                    f"{first.path}, line {first.line} ({first.name or first.text}): {first.reason}", first.advice
+                )
+            yield done
+            bar.advance(bar.task_ids[0], done.n_read)
