@@ -32,7 +32,7 @@ def record(cls: type[T]) -> type[T]:
     return dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)(cls)
 
 
-def frozen_array(values: ArrayLike, dtype: DTypeLike = None) -> NDArray[Any]:
+def frozen_array(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """The values as an array that refuses to be written to.
 
     The data are not copied when they already have the right type: the caller gives its array up.

@@ -1,13 +1,15 @@
 """How fast molecules are labelled, in ratios within one run on the same molecules.
 
-    python scripts/bench_assign.py [MOLECULES] [--scheme openff-2.3.0] [--rounds 5] [--memory-molecules 200000] [--json FILE]
+    python scripts/bench_assign.py [MOLECULES] [--scheme openff-2.3.0] [--rounds 5] [--memory-molecules 200000] [--json
+    FILE]
 
 Prints a table, and JSON with the keys `assign_over_read`, `speedup_over_toolkit`, `speedup_over_compiled_loop`,
-`speedup_two_processes`, `peak_memory_mb`, `fallback_patterns` and `fallback_time`. One core, one thread, except where it says two
-processes. Every ratio compares rounds that were run in turn, and takes the median.
+`speedup_two_processes`, `peak_memory_mb`, `fallback_patterns` and `fallback_time`. One core, one thread, except where
+it says two processes. Every ratio compares rounds that were run in turn, and takes the median.
 
 * read: SMILES parse, sanitize, MDL aromaticity, AddHs, by plain RDKit calls.
-* assign: arrays from the RDKit molecules that ffshare reads (implied hydrogens are appended in the arrays), matching, deciding; the engine
+* assign: arrays from the RDKit molecules that ffshare reads (implied hydrogens are appended in the arrays), matching,
+deciding; the engine
   has seen one round before (`assign_over_read_cold`: it has not, and compiling is not counted).
 * toolkit: `Molecule.from_smiles` + `ForceField.label_molecules`.
 * compiled loop: read, then `GetSubstructMatches` for every rule, SMARTS parsed once, the last match wins.
@@ -41,7 +43,7 @@ from ffshare.parallel import map_chunks
 
 ROOT = Path(__file__).resolve().parent.parent
 SANITIZE = Chem.SANITIZE_ALL ^ Chem.SANITIZE_ADJUSTHS ^ Chem.SANITIZE_SETAROMATICITY
-BATCH = 500
+BATCH = 1000
 # The package exports a function of the same name, so the module is asked for by its full name.
 smirks_match = importlib.import_module("ffshare.smirks.match")
 
@@ -82,7 +84,9 @@ def compiled_loop(rules: dict[str, list[tuple[rdchem.Mol, list[int]]]], smiles: 
         for section, patterns in rules.items():
             labels: dict[tuple[int, ...], int] = {}
             for rule, (query, tagged) in enumerate(patterns):
-                for match in molecule.GetSubstructMatches(query, uniquify=False, useChirality=True, maxMatches=2**31 - 1):
+                for match in molecule.GetSubstructMatches(
+                    query, uniquify=False, useChirality=True, maxMatches=2**31 - 1
+                ):
                     key = tuple(match[atom] for atom in tagged)
                     if section == "ImproperTorsions":
                         first, second, third = sorted((key[0], key[2], key[3]))
@@ -179,9 +183,9 @@ def main() -> None:
     options = parser.parse_args()
 
     smiles = [entry.text for entry in read_entries([options.molecules]) if hasattr(entry, "text")]
-    while len(smiles) < 2 * BATCH:
+    while len(smiles) < 4 * BATCH:
         smiles = smiles + smiles
-    smiles = smiles[: 2 * BATCH]
+    smiles = smiles[: 4 * BATCH]
     scheme = ffshare.load_scheme(options.scheme)
     molecules = [molecule_from_smiles(text) for text in smiles]
     explicit = rdkit_read(smiles)
@@ -198,7 +202,10 @@ def main() -> None:
         {
             "read": seconds(lambda: rdkit_read(smiles)) / len(smiles),
             "own_read": seconds(lambda: [molecule_from_smiles(text) for text in smiles]) / len(smiles),
-            "arrays": seconds(lambda: [GraphBatch.from_molecules(molecules[i : i + BATCH]) for i in (0, BATCH)]) / len(smiles),
+            "arrays": seconds(
+                lambda: [GraphBatch.from_molecules(molecules[i : i + BATCH]) for i in range(0, len(molecules), BATCH)]
+            )
+            / len(smiles),
             "assign": seconds(lambda: assign_molecules(scheme, molecules)) / len(smiles),
             "assign_explicit": seconds(lambda: assign_molecules(scheme, explicit)) / len(smiles),
             "label": seconds(lambda: label_smiles(scheme, smiles)) / len(smiles),
@@ -230,7 +237,7 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "library.smi"
-        write_library(smiles, 40_000, library)
+        write_library(smiles, 60_000, library)
         rates = [(steady_rate(scheme, library, 1), steady_rate(scheme, library, 2)) for _ in range(2)]
         result["speedup_two_processes"] = statistics.median(two / one for one, two in rates)
         if options.memory_molecules:

@@ -1,10 +1,12 @@
 """The built wheel carries its data, and the set-up scripts do their work once."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,19 @@ def test_the_installed_command_runs(installed):
 def test_the_installed_wheel_knows_its_version(installed):
     version = succeed(installed, "-I", "-c", "import ffshare; print(ffshare.__version__)", cwd=installed.parent)
     assert f'version = "{version}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_every_dependency_of_every_extra_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    named = {re.match(r"[A-Za-z0-9-]+", line)[0] for line in lines} - {"ffshare"}
+    pinned = re.findall(r"^([a-z0-9-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert named <= set(pinned)
+
+
+def test_the_citation_names_the_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert f"\nversion: {project['version']}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 @pytest.fixture

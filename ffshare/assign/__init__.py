@@ -4,6 +4,7 @@ from ffshare.assign.assignment import Assignment
 from ffshare.assign.compare import TermDifference, term_differences
 from ffshare.assign.count import CountRow, Counts, Tally, counts, tally
 from ffshare.assign.explain import Explanation, RuleMatch, explain
+from ffshare.assign.observe import observe
 from ffshare.assign.scheme import Scheme, load_scheme
 from ffshare.assign.sites import COMPLETE_SECTIONS, Sites
 from ffshare.assign.smirnoff import SmirnoffScheme
@@ -28,6 +29,7 @@ __all__ = [
     "label_table",
     "load_scheme",
     "molecule_table",
+    "observe",
     "tally",
     "term_differences",
 ]

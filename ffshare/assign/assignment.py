@@ -42,15 +42,16 @@ class Assignment:
         """Which free parameter feeds which site.
 
         Args:
-            section: A section with values, such as Bonds; by default all free columns of all sections, side by side.
-            column: A column of it, such as k or length.
+            section: A section, such as Bonds; by default all sections, those that are counted apart included.
+            column: A column of the section, such as k or length, free or not; by default all its free columns.
 
         Returns:
-            One site entry a (site, term), site-major; one free parameter a (rule, term) in the order of the table, with key
-            (section, rule_id, column, term). idivf and the third of a trefoil improper are coefficients; unassigned sites are fixed.
+            One site entry a (site, term), site-major; one free parameter a (rule, term) in the order of the table,
+            with key (section, rule_id, column, term). idivf and the third of a trefoil improper are coefficients;
+            sites without a rule are fixed at zero. Several columns stand side by side, in the order of the file.
 
         Raises:
-            SchemeError: There is no such section or column.
+            SchemeError: There is no such section or column, or a column was given without its section.
 
         Example:
             >>> import ffshare
@@ -58,12 +59,19 @@ class Assignment:
             >>> ties = labels.tying("Bonds", "length")
             >>> ties.n_free, ties.n_site, ties.n_free - len(ties.unseen())
             (90, 8, 4)
+            >>> ties.keys[0], int(ties.counts[0])
+            (('Bonds', 'b1', 'length', 0), 1)
         """
-        if section is None:
-            return joint_tying(self.sites, self.tables)
-        if section not in self.tables or column is None:
-            raise SchemeError(f"give a section and a column; sections of {self.scheme}: {', '.join(self.tables)}")
-        return site_tying(section, self.sites[section], self.tables[section], column)
+        if section is None and column is not None:
+            raise SchemeError(f"column {column!r} was given without its section; give both, or neither")
+        if section is not None and section not in self.tables:
+            raise SchemeError(
+                f"{self.scheme} has no section {section!r} of sites; sections it has: {', '.join(self.tables)}"
+            )
+        tables = list(self.tables.values()) if section is None else [self.tables[section]]
+        if column is None:
+            return joint_tying(self.batch, self.sites, tables)
+        return site_tying(self.batch, self.sites[tables[0].section], tables[0], column)
 
     def _repr_html_(self) -> str:
         return html_table(f"{self.scheme}: {self.batch.n_molecules} molecules", self.count().to_dicts())
@@ -71,4 +79,5 @@ class Assignment:
     def __repr__(self) -> str:
         n_sites = sum(map(len, self.sites.values()))
         n_missing = sum(int(np.sum(sites.rule_idxs < 0)) for sites in self.sites.values())
-        return f"Assignment({self.scheme}: {self.batch.n_molecules} molecules, {n_sites} sites, {n_missing} without a rule)"
+        molecules = f"{self.batch.n_molecules} molecules"
+        return f"Assignment({self.scheme}: {molecules}, {n_sites} sites, {n_missing} without a rule)"

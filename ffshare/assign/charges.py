@@ -1,7 +1,8 @@
 """Sections whose sites are whatever their patterns match: library charges, charge increments, virtual sites.
 
-These follow openff-toolkit tuple for tuple. A library charge is keyed by its atoms in the order of the tags; of the charge
-increments on one set of atoms the last stays, in the order in which it matched; a parent atom carries one virtual site of each name.
+These follow openff-toolkit tuple for tuple. A library charge is keyed by its atoms in the order of the tags; of the
+charge increments on one set of atoms the last stays, in the order in which it matched; a parent atom carries one
+virtual site of each name.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -65,8 +66,8 @@ def virtual_sites(
 ) -> tuple[IntArray, IntArray]:
     """Orientations of virtual sites and the rule of each.
 
-    Of the rules with one name, the last to match a parent atom places its sites there: one, or one for every orientation of the
-    tagged atoms where the rule says ``match="all_permutations"``.
+    Of the rules with one name, the last to match a parent atom places its sites there: one, or one for every
+    orientation of the tagged atoms where the rule says ``match="all_permutations"``.
 
     Args and returns as `library_charges`.
     """

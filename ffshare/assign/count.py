@@ -1,11 +1,14 @@
 """How many numbers a scheme has, and how many of them some molecules use.
 
-A parameter is a number that a fit could move: force constants, equilibrium lengths and angles, torsion barriers, vdW radii and depths,
-charges. Periodicity, phase and idivf are structure. Of each section are counted the parameters *defined*, those
-*exercised* (some site of these molecules uses their rule), those seen in few molecules, the sites, and the sites without a rule.
+A parameter is a number that a fit could move: force constants, equilibrium lengths and angles, torsion barriers, vdW
+radii and depths, charges. Periodicity, phase and idivf are structure. Of each section are counted the parameters
+*defined*, those *exercised* (some site of these molecules uses their rule), those seen in few molecules, the sites,
+and the sites without a rule. The ties of the same assignment (`ffshare.assign.ties`) say the same: *defined* is their
+`n_free`, *exercised* their rank.
 """
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ffshare.assign.sites import Sites
+from ffshare.errors import SchemeError
 from ffshare.molecules.ragged import IntArray
 from ffshare.records import doc, freeze_arrays, record
 from ffshare.rules.table import RuleTable
@@ -23,6 +27,20 @@ FEW_MOLECULES = 5
 VALENCE_AND_VDW = ("Bonds", "Angles", "ProperTorsions", "ImproperTorsions", "vdW")
 # Fixed by construction, never fitted with the rest: counted apart.
 APART = ("Constraints",)
+
+
+COUNT_SCHEMA = pa.schema(
+    [
+        ("scheme", pa.string()),
+        ("section", pa.string()),
+        ("defined", pa.int64()),
+        ("exercised", pa.int64()),
+        ("rarely_seen", pa.int64()),
+        ("molecules_per_parameter", pa.float64()),
+        ("sites", pa.int64()),
+        ("unassigned", pa.int64()),
+    ]
+)
 
 
 @record
@@ -46,16 +64,21 @@ class SectionTally:
 
 @record
 class Tally:
-    """How often every rule of a scheme is used by some molecules."""
+    """How often every rule of a scheme is used by some molecules. Tallies of batches of one scheme add up."""
 
     n_molecules: int = doc("molecules looked at")
     sections: Mapping[str, SectionTally] = doc("use of the rules by section")
 
     def __add__(self, other: "Tally") -> "Tally":
+        if self._rules() != other._rules():
+            raise SchemeError("tallies of different schemes do not add up; add those of one scheme on several batches")
         return Tally(
             n_molecules=self.n_molecules + other.n_molecules,
             sections={name: tally + other.sections[name] for name, tally in self.sections.items()},
         )
+
+    def _rules(self) -> dict[str, int]:
+        return {name: len(tally.n_sites) for name, tally in self.sections.items()}
 
 
 @record
@@ -82,21 +105,43 @@ class Counts:
     rows: tuple[CountRow, ...] = doc("sections in file order, then the sums, then what is counted apart")
 
     def __getitem__(self, section: str) -> CountRow:
-        """The row of a section or sum, by its name."""
-        return next(row for row in self.rows if row.section == section)
+        """The row of a section or sum, by its name.
+
+        Args:
+            section: Bonds, …, 'valence and vdW' or 'all'.
+
+        Returns:
+            The row.
+
+        Raises:
+            SchemeError: There is no such row.
+
+        Example:
+            >>> import ffshare
+            >>> labels = ffshare.load_scheme("openff-2.2.1").assign(ffshare.from_smiles("CCO"))
+            >>> labels.count()["Bonds"].defined, labels.count()["Bonds"].exercised
+            (180, 8)
+        """
+        for row in self.rows:
+            if row.section == section:
+                return row
+        raise SchemeError(f"no count {section!r}; counts of {self.scheme}: {', '.join(row.section for row in self)}")
+
+    def __iter__(self) -> Iterator[CountRow]:
+        return iter(self.rows)
 
     def to_table(self) -> pa.Table:
-        """The rows as an Arrow table, with a column for the scheme."""
-        return pa.Table.from_pylist(self.to_dicts())
+        """The rows as an Arrow table of `COUNT_SCHEMA`: a column for the scheme, then those of `CountRow`."""
+        return pa.Table.from_pylist(self.to_dicts(), schema=COUNT_SCHEMA)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The rows as dictionaries, with the scheme; NaN becomes None, as JSON wants it."""
         rows = []
-        for row in self.rows:
-            values = {name: getattr(row, name) for name in row.__dataclass_fields__}
+        for row in self:
+            values = {"scheme": self.scheme, **dataclasses.asdict(row)}
             if np.isnan(row.molecules_per_parameter):
                 values["molecules_per_parameter"] = None
-            rows.append({"scheme": self.scheme, **values})
+            rows.append(values)
         return rows
 
 
@@ -116,7 +161,7 @@ def tally(n_molecules: int, sites: Mapping[str, Sites], tables: Mapping[str, Rul
         n_rules = len(tables[name])
         used = found.rule_idxs >= 0
         rules = found.rule_idxs[used]
-        # Sites stand by molecule, so a number for each (molecule, rule) tells the pairs apart.
+        # One number for each (molecule, rule) that has a site.
         pairs = np.unique(found.molecule_idxs[used] * max(n_rules, 1) + rules)
         sections[name] = SectionTally(
             n_sites=np.bincount(rules, minlength=n_rules),

@@ -1,9 +1,9 @@
 """Which rule wins which tuple: the last one that matches.
 
-Most patterns are nothing but their tagged atoms and the bonds between them (the *skeleton* of the tuple's shape). They are decided once
-for every combination of classes. Patterns with more (branches, rings, stereo) need their skeleton to fit first, and are then
-confirmed for the few tuples that no later rule has taken. Patterns whose tagged atoms are not bonded as the shape is are *loose*: they are
-matched by themselves and may bring tuples that are no bonded tuple at all.
+Most patterns are nothing but their tagged atoms and the bonds between them (the *skeleton* of the tuple's shape). They
+are decided once for every combination of classes. Patterns with more (branches, rings, stereo) need their skeleton to
+fit first, and are then confirmed for the few tuples that no later rule has taken. Patterns whose tagged atoms are not
+bonded as the shape is are *loose*: they are matched by themselves and may bring tuples that are no bonded tuple at all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,9 +59,10 @@ class TupleRules:
             dtype=np.int64,
         ).reshape(len(fitting), len(shape.skeleton))
         self._interner = Interner()
-        # Per combination: the last plain rule that fits, and which later rules with more than a skeleton might.
+        # Of each combination: the last plain rule that fits; the later rules with more than a skeleton that might, by
+        # the order of its atoms.
         self._certain = np.zeros(0, dtype=np.int64)
-        self._open = np.zeros((int((~self._plain).sum()), 0), dtype=bool)
+        self._open = np.zeros((len(shape.orders), int((~self._plain).sum()), 0), dtype=bool)
 
     def decide(self, batch: GraphBatch, classes: Classes) -> Decision:
         """The winner of every tuple of a batch.
@@ -78,14 +79,13 @@ class TupleRules:
         self._learn(classes)
         rules = self._certain[combinations]
         atoms = self._shape.atoms(batch, edges)
-        undecided = np.flatnonzero(self._open.any(axis=0)[combinations])
-        open_rules = self._fitting[~self._plain]
-        for row in range(len(open_rules) - 1, -1, -1):
-            rule = int(open_rules[row])
-            candidates = undecided[self._open[row, combinations[undecided]]]
-            candidates = candidates[rules[candidates] < rule]
-            if len(candidates):
-                rules[candidates[self._confirmed(rule, batch, classes, atoms[candidates])]] = rule
+        undecided = np.flatnonzero(np.any(self._open, axis=(0, 1))[combinations])
+        aligned = self._shape.aligned(edges[undecided], atoms[undecided], classes)
+        kinds = combinations[undecided]
+        for row, rule in reversed(list(enumerate(self._fitting[~self._plain].tolist()))):
+            free = np.flatnonzero(rules[undecided] < rule)
+            won = free[self._confirmed(rule, self._open[:, row, kinds[free]], batch, classes, aligned[free])]
+            rules[undecided[won]] = rule
         return self._with_loose(Decision(atoms=atoms, rules=rules), batch, classes)
 
     def every_match(self, batch: GraphBatch, classes: Classes) -> tuple[IntArray, IntArray]:
@@ -96,18 +96,21 @@ class TupleRules:
             classes: Their classes.
 
         Returns:
-            Tuples and rules of the matches, sorted by tuple and then rule: indices into the tuples of `decide`, in its order, and into
-            the rules, shape=(n_matches,) each.
+            Tuples and rules of the matches, sorted by tuple and then rule: indices into the tuples of `decide`, in its
+            order, and into the rules, shape=(n_matches,) each.
         """
         decision = self.decide(batch, classes)
         edges = self._tuple_edges(batch, classes)
+        aligned = self._shape.aligned(edges, decision.atoms[: len(edges)], classes)
         distinct, inverse = np.unique(self._shape.keys(edges, classes), return_inverse=True)
-        fits = self._fits(self._shape.combinations(distinct, classes.arm_table), classes)
+        fits_in_order = self._fits(self._shape.combinations(distinct, classes.arm_table), classes)
+        fits: NDArray[np.bool_] = np.any(fits_in_order, axis=0)
         found_tuples, found_rules = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
         for row, rule in enumerate(self._fitting.tolist()):
             held = np.flatnonzero(fits[row, inverse])
             if not self._plain[row] and len(held):
-                held = held[self._confirmed(rule, batch, classes, decision.atoms[held])]
+                orders = fits_in_order[:, row, inverse[held]]
+                held = held[self._confirmed(rule, orders, batch, classes, aligned[held])]
             found_tuples.append(held)
             found_rules.append(np.full(len(held), rule))
         places = {tuple(row): place for place, row in enumerate(decision.atoms.tolist())} if self._loose else {}
@@ -121,14 +124,15 @@ class TupleRules:
 
     def _tuple_edges(self, batch: GraphBatch, classes: Classes) -> IntArray:
         # Only impropers care: centres that no rule takes have none.
-        possible = classes.atom_truth.matrix[self._atom_rows[:, min(1, self._shape.n_tags - 1)]].any(axis=0)
+        possible = np.any(classes.atom_truth.matrix[self._atom_rows[:, min(1, self._shape.n_tags - 1)]], axis=0)
         return self._shape.edges(batch, np.flatnonzero(possible[classes.atoms]))
 
     def _learn(self, classes: Classes) -> None:
         n_known = len(self._certain)
         if len(self._interner) == n_known:
             return
-        fits = self._fits(self._shape.combinations(self._interner.keys(n_known), classes.arm_table), classes)
+        fits_in_order = self._fits(self._shape.combinations(self._interner.keys(n_known), classes.arm_table), classes)
+        fits: NDArray[np.bool_] = np.any(fits_in_order, axis=0)
         plain = np.flatnonzero(self._plain)
         certain = np.full(fits.shape[1], -1, dtype=np.int64)
         if len(plain):
@@ -136,28 +140,31 @@ class TupleRules:
             certain = np.where(fits[plain].any(axis=0), self._fitting[plain[last]], -1)
         rest = np.flatnonzero(~self._plain)
         self._certain = np.concatenate([self._certain, certain])
-        still_open = fits[rest] & (self._fitting[rest][:, None] > certain)
-        self._open = np.concatenate([self._open, still_open], axis=1)
+        still_open = fits_in_order[:, rest] & (self._fitting[rest][:, None] > certain)
+        self._open = np.concatenate([self._open, still_open], axis=2)
 
     def _fits(self, combinations: Combinations, classes: Classes) -> NDArray[np.bool_]:
-        """Whether the skeleton of each rule fits each combination in some order, shape=(n_fitting, n_combinations)."""
+        """Whether the skeleton of each rule fits each combination, shape=(n_orders, n_fitting, n_combinations)."""
         position_of = {frozenset(pair): place for place, pair in enumerate(self._shape.skeleton)}
-        fits = np.zeros((len(self._fitting), len(combinations.atoms)), dtype=bool)
-        for order in self._shape.orders:
-            fits_so = np.ones_like(fits)
+        fits = np.ones((len(self._shape.orders), len(self._fitting), len(combinations.atoms)), dtype=bool)
+        for fits_so, order in zip(fits, self._shape.orders, strict=True):
             for tag, rows in enumerate(self._atom_rows.T):
                 fits_so &= classes.atom_truth.matrix[rows][:, combinations.atoms[:, order[tag]]]
             for pair, rows in zip(self._shape.skeleton, self._bond_rows.T, strict=True):
                 position = position_of[frozenset(order[tag] for tag in pair)]
                 fits_so &= classes.bond_truth.matrix[rows][:, combinations.bonds[:, position]]
-            fits |= fits_so
         return fits
 
-    def _confirmed(self, rule: int, batch: GraphBatch, classes: Classes, atoms: IntArray) -> NDArray[np.bool_]:
+    def _confirmed(
+        self, rule: int, orders: NDArray[np.bool_], batch: GraphBatch, classes: Classes, atoms: IntArray
+    ) -> NDArray[np.bool_]:
+        """Which tuples a pattern with more than a skeleton matches, of those whose skeleton fits in some orders."""
         held = np.zeros(len(atoms), dtype=bool)
-        for order in self._shape.orders:
-            rest = np.flatnonzero(~held)
-            held[rest] = holds(self._patterns[rule], batch, classes, atoms[rest][:, order])
+        for fits, order in zip(orders, self._shape.orders, strict=True):
+            rest = np.flatnonzero(fits & ~held)
+            if len(rest):
+                seeds = atoms[rest][:, order]
+                held[rest] = holds(self._patterns[rule], batch, classes, seeds, self._shape.skeleton)
         return held
 
     def _loose_tuples(self, rule: int, batch: GraphBatch, classes: Classes) -> list[tuple[int, ...]]:

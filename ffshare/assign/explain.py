@@ -57,7 +57,7 @@ def explain(
         An explanation a term, by section and then as the terms stand in the molecules.
 
     Raises:
-        SchemeError: The scheme has no such section, or no term joins these atoms.
+        SchemeError: The scheme has no such section, or no term on these atoms has or needs a rule.
 
     Example:
         >>> import ffshare
@@ -78,7 +78,7 @@ def explain(
     )
     if atoms is not None and not found:
         raise SchemeError(
-            f"no term of {', '.join(sections or known)} joins atoms {'-'.join(map(str, atoms))}; "
+            f"no term of {', '.join(sections or known)} on atoms {'-'.join(map(str, atoms))} has or needs a rule; "
             "indices are 0-based, hydrogens follow the atoms that the SMILES writes"
         )
     return found

@@ -7,15 +7,15 @@ from typing import Protocol
 from ffshare.assign.assignment import Assignment
 from ffshare.assign.smirnoff import SmirnoffScheme
 from ffshare.molecules import GraphBatch
-from ffshare.rules import load_force_field
+from ffshare.rules import Mode, load_force_field
 from ffshare.rules.table import RuleTable
 
 
 class Scheme(Protocol):
     """A way to hand shared parameters to the sites of molecules.
 
-    Law: the parameters of a molecule do not change when its atoms are renumbered, when molecules are shuffled, when the batch is cut
-    differently, or with the number of workers.
+    Law: the parameters of a molecule do not change when its atoms are renumbered, when molecules are shuffled, when the
+    batch is cut differently, or with the number of workers.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Scheme(Protocol):
         """The sites of a batch and the rule of each."""
 
 
-def load_scheme(*names: str | Path, mode: str = "compat") -> Scheme:
+def load_scheme(*names: str | Path, mode: Mode = "compat") -> Scheme:
     """The scheme of some names.
 
     Args:
-        *names: An installed force field (``openff-2.3.0``), one that ships with ffshare (``alkethoh-smirks``), or the path of an .offxml
-            or .toml file. Of several, the later ones are appended, so that their rules win.
+        *names: An installed force field (``openff-2.3.0``), one that ships with ffshare (``alkethoh-smirks``), or the
+            path of an .offxml or .toml file. Of several, the later ones are appended, so that their rules win.
         mode: ``compat``: as openff-toolkit does; ``spec``: as the SMIRNOFF specification says.
 
     Returns:

@@ -1,7 +1,7 @@
 """Kinds of bonded tuples: tuples whose atoms and bonds have the same classes are decided once.
 
-An angle is two arms of its centre (see `ffshare.smirks`), a proper two arms and the bond between them, an improper three arms.
-Numbering combinations of arms turns a hundred thousand torsions into a few thousand combinations.
+An angle is two arms of its centre (see `ffshare.smirks`), a proper two arms and the bond between them, an improper
+three arms. Numbering combinations of arms turns a hundred thousand torsions into a few thousand combinations.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,11 +33,29 @@ class Shape:
     atoms: Callable[[GraphBatch, IntArray], IntArray] = doc("atoms of tuples, given their edges")
     keys: Callable[[IntArray, Classes], IntArray] = doc("key of each tuple from its edges and their classes")
     combinations: Callable[[IntArray, ArmTable], Combinations] = doc("what the keys stand for")
+    aligned: Callable[[IntArray, IntArray, Classes], IntArray] = doc(
+        "atoms in the order of their combination, given edges and atoms in canonical order"
+    )
 
 
 def _pair_key(first: IntArray, second: IntArray) -> IntArray:
     """One key for two arms, whichever comes first."""
-    return (np.minimum(first, second) << ARM_BITS) | np.maximum(first, second)
+    key: IntArray = (np.minimum(first, second) << ARM_BITS) | np.maximum(first, second)
+    return key
+
+
+def _as_they_are(edges: IntArray, atoms: IntArray, classes: Classes) -> IntArray:
+    return atoms
+
+
+def _lower_arm_first(edges: IntArray, atoms: IntArray, classes: Classes) -> IntArray:
+    turned = classes.arms[edges[:, 0]] > classes.arms[edges[:, -1]]
+    return np.where(turned[:, None], atoms[:, ::-1], atoms)
+
+
+def _arms_ascending(edges: IntArray, atoms: IntArray, classes: Classes) -> IntArray:
+    outer = np.take_along_axis(atoms[:, [0, 2, 3]], np.argsort(classes.arms[edges], axis=1), axis=1)
+    return np.stack([outer[:, 0], atoms[:, 1], outer[:, 1], outer[:, 2]], axis=1)
 
 
 def _bond_keys(edges: IntArray, classes: Classes) -> IntArray:
@@ -50,18 +68,20 @@ def _angle_keys(edges: IntArray, classes: Classes) -> IntArray:
 
 def _proper_keys(edges: IntArray, classes: Classes) -> IntArray:
     outer = _pair_key(classes.arms[edges[:, 0]], classes.arms[edges[:, 2]])
-    return (outer << BOND_BITS) | classes.edges[edges[:, 1]]
+    key: IntArray = (outer << BOND_BITS) | classes.edges[edges[:, 1]]
+    return key
 
 
 def _improper_keys(edges: IntArray, classes: Classes) -> IntArray:
     low, middle, high = np.sort(classes.arms[edges], axis=1).T
-    return (((low << ARM_BITS) | middle) << ARM_BITS) | high
+    key: IntArray = (((low << ARM_BITS) | middle) << ARM_BITS) | high
+    return key
 
 
 def _split(keys: IntArray, count: int) -> list[IntArray]:
     mask = (1 << ARM_BITS) - 1
     # Where arms fill a key, they must fit in 63 bits: three of 21, or two and a bond class.
-    return [(keys >> (ARM_BITS * place)) & mask for place in range(count)]
+    return [(keys >> (ARM_BITS * place)) & mask for place in reversed(range(count))]
 
 
 def _bond_combinations(keys: IntArray, arms: ArmTable) -> Combinations:
@@ -104,6 +124,7 @@ BOND = Shape(
     atoms=tuples.bond_atoms,
     keys=_bond_keys,
     combinations=_bond_combinations,
+    aligned=_as_they_are,
 )
 ANGLE = Shape(
     n_tags=3,
@@ -113,6 +134,7 @@ ANGLE = Shape(
     atoms=tuples.angle_atoms,
     keys=_angle_keys,
     combinations=_angle_combinations,
+    aligned=_lower_arm_first,
 )
 PROPER = Shape(
     n_tags=4,
@@ -122,6 +144,7 @@ PROPER = Shape(
     atoms=tuples.proper_atoms,
     keys=_proper_keys,
     combinations=_proper_combinations,
+    aligned=_lower_arm_first,
 )
 IMPROPER = Shape(
     n_tags=4,
@@ -131,6 +154,7 @@ IMPROPER = Shape(
     atoms=tuples.improper_atoms,
     keys=_improper_keys,
     combinations=_improper_combinations,
+    aligned=_arms_ascending,
 )
 ATOM = Shape(
     n_tags=1,
@@ -140,6 +164,7 @@ ATOM = Shape(
     atoms=lambda batch, edges: edges,
     keys=lambda edges, classes: classes.atoms[edges[:, 0]],
     combinations=lambda keys, arms: Combinations(atoms=keys[:, None], bonds=np.zeros((len(keys), 0), dtype=np.int64)),
+    aligned=_as_they_are,
 )
 
 SHAPES: Mapping[str, Shape] = {

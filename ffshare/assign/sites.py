@@ -19,6 +19,10 @@ class Sites:
 
     def __post_init__(self) -> None:
         freeze_arrays(self, atom_idxs=np.int64, molecule_idxs=np.int64, rule_idxs=np.int64)
+        n_sites = len(self.rule_idxs)
+        if self.atom_idxs.ndim != 2 or len(self.atom_idxs) != n_sites or self.molecule_idxs.shape != (n_sites,):
+            shapes = f"{self.atom_idxs.shape}, {self.molecule_idxs.shape} and {self.rule_idxs.shape}"
+            raise ValueError(f"sites: atom_idxs, molecule_idxs and rule_idxs have shapes {shapes}")
 
     def __len__(self) -> int:
         return len(self.rule_idxs)

@@ -19,8 +19,8 @@ from ffshare.smirks import ARM_BITS, Classes, Classifier, Pattern, parse_pattern
 class SmirnoffScheme:
     """A SMIRNOFF force field as a scheme.
 
-    Compiled once, when it is made; what it learns about classes of atoms and combinations of them it keeps from batch to batch. It pickles as
-    its force field and compiles again where it arrives.
+    Compiled once, when it is made; what it learns about classes of atoms and combinations of them it keeps from batch
+    to batch. It pickles as its force field and compiles again where it arrives.
     """
 
     def __init__(self, force_field: ForceField) -> None:
@@ -70,8 +70,8 @@ class SmirnoffScheme:
             batch: The molecules.
 
         Returns:
-            Sites of every section with the rule of each. In Bonds, Angles, ProperTorsions and vdW every bonded tuple is a site, with rule −1
-            where nothing matches; in the other sections only matched sites are listed.
+            Sites of every section with the rule of each. In Bonds, Angles, ProperTorsions and vdW every bonded tuple
+            is a site, with rule −1 where nothing matches; in the other sections only matched sites are listed.
         """
         classes = self._perceive(batch)
         found = {}
@@ -92,7 +92,8 @@ class SmirnoffScheme:
             section: Constraints, Bonds, Angles, ProperTorsions, ImproperTorsions or vdW.
 
         Returns:
-            Atoms of the tuples, shape=(n_tuples, k), and, sorted, the tuple and the rule of every match, shape=(n_matches,).
+            Atoms of the tuples, shape=(n_tuples, k), and, sorted, the tuple and the rule of every match,
+            shape=(n_matches,).
         """
         classes = self._perceive(batch)
         rules = self._rules[section]

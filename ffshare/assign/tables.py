@@ -8,7 +8,7 @@ from rdkit import Chem
 
 from ffshare.assign.sites import COMPLETE_SECTIONS, Sites
 from ffshare.molecules import GraphBatch, MappedSmiles, mapped_smiles
-from ffshare.molecules.ragged import IntArray
+from ffshare.molecules.ragged import IntArray, offsets_of
 from ffshare.rules.table import RuleTable
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -45,7 +45,8 @@ UNASSIGNED_SCHEMA = pa.schema(
 def label_table(batch: GraphBatch, sites: Mapping[str, Sites], tables: Mapping[str, RuleTable]) -> pa.Table:
     """One row a term: molecule, section, atoms, rule and pattern; rule and pattern are null where nothing matched.
 
-    Rows stand by molecule, then section, then site, so that the way in which the input was cut into batches does not show.
+    Rows stand by molecule, then section, then site, so that the way in which the input was cut into batches does not
+    show.
 
     Args:
         batch: The molecules.
@@ -56,28 +57,30 @@ def label_table(batch: GraphBatch, sites: Mapping[str, Sites], tables: Mapping[s
         A table of `LABEL_SCHEMA`. Atoms are 0-based within the molecule.
     """
     sections = list(sites)
-    lengths = [len(sites[section]) for section in sections]
-    molecules = _joined([sites[section].molecule_idxs for section in sections])
-    order = np.argsort(molecules, kind="stable")
-    starts = np.cumsum([0, *(len(tables[section]) for section in sections)])
-    winners = [(sites[section].rule_idxs, start) for section, start in zip(sections, starts.tolist(), strict=False)]
-    rules = _joined([np.where(rule_idxs < 0, -1, rule_idxs + start) for rule_idxs, start in winners])
-    section_codes = np.repeat(np.arange(len(sections)), lengths)
+    order, section_codes = _row_order(sites)
+    first_rules = offsets_of(np.array([len(tables[section]) for section in sections], dtype=np.int64)).tolist()
+    rules = _joined(
+        [
+            np.where(found.rule_idxs < 0, -1, found.rule_idxs + first)
+            for found, first in zip(sites.values(), first_rules[:-1], strict=True)
+        ]
+    )[order]
+    molecules = _joined([found.molecule_idxs for found in sites.values()])[order]
     return pa.Table.from_arrays(
         [
-            pa.array(batch.input_idxs[molecules[order]]),
-            _coded(molecules[order], batch.names),
-            _coded(section_codes[order], sections),
-            _atom_lists(batch, [sites[section].atom_idxs for section in sections], order),
-            _coded(rules[order], [rule_id for section in sections for rule_id in tables[section].ids]),
-            _coded(rules[order], [pattern for section in sections for pattern in tables[section].patterns]),
+            pa.array(batch.input_idxs[molecules]),
+            _coded(molecules, batch.names),
+            _coded(section_codes, sections),
+            _atom_lists(batch, [found.atom_idxs for found in sites.values()], order),
+            _coded(rules, [rule_id for section in sections for rule_id in tables[section].ids]),
+            _coded(rules, [pattern for section in sections for pattern in tables[section].patterns]),
         ],
         schema=LABEL_SCHEMA,
     )
 
 
 def molecule_table(batch: GraphBatch) -> pa.Table:
-    """One row a molecule: its place in the input, its name, its mapped SMILES and how much stereochemistry that leaves open.
+    """One row a molecule: its place in the input, its name, its mapped SMILES and the stereochemistry that leaves open.
 
     Args:
         batch: The molecules.
@@ -105,26 +108,40 @@ def unassigned_table(batch: GraphBatch, sites: Mapping[str, Sites]) -> pa.Table:
         sites: Sites by section.
 
     Returns:
-        A table of `UNASSIGNED_SCHEMA`, by section and then molecule.
+        A table of `UNASSIGNED_SCHEMA`, in the order of `label_table`. Elements are symbols with hyphens between.
     """
+    missing = {section: _without_rule(sites[section]) for section in sites if section in COMPLETE_SECTIONS}
+    sections = list(missing)
+    order, section_codes = _row_order(missing)
+    molecules = _joined([found.molecule_idxs for found in missing.values()])[order]
+    numbers = [row for found in missing.values() for row in batch.elements[found.atom_idxs].tolist()]
     symbol = Chem.GetPeriodicTable().GetElementSymbol
-    rows = []
-    for section in COMPLETE_SECTIONS:
-        if section not in sites:
-            continue
-        missing = sites[section].rule_idxs < 0
-        atoms, molecules = sites[section].atom_idxs[missing], sites[section].molecule_idxs[missing]
-        for row, molecule in zip(atoms, molecules.tolist(), strict=True):
-            rows.append(
-                {
-                    "molecule_idx": int(batch.input_idxs[molecule]),
-                    "molecule": batch.names[molecule],
-                    "section": section,
-                    "atoms": batch.local_idxs(row).tolist(),
-                    "elements": "-".join(map(symbol, batch.elements[row].tolist())),
-                }
-            )
-    return pa.Table.from_pylist(rows, schema=UNASSIGNED_SCHEMA)
+    return pa.Table.from_arrays(
+        [
+            pa.array(batch.input_idxs[molecules]),
+            pa.array([batch.names[molecule] for molecule in molecules.tolist()], type=pa.string()),
+            pa.array([sections[code] for code in section_codes.tolist()], type=pa.string()),
+            _atom_lists(batch, [found.atom_idxs for found in missing.values()], order),
+            pa.array(["-".join(map(symbol, numbers[row])) for row in order.tolist()], type=pa.string()),
+        ],
+        schema=UNASSIGNED_SCHEMA,
+    )
+
+
+def _without_rule(sites: Sites) -> Sites:
+    missing = sites.rule_idxs < 0
+    return Sites(
+        atom_idxs=sites.atom_idxs[missing],
+        molecule_idxs=sites.molecule_idxs[missing],
+        rule_idxs=sites.rule_idxs[missing],
+    )
+
+
+def _row_order(sites: Mapping[str, Sites]) -> tuple[IntArray, IntArray]:
+    """The order of all sites by molecule, then section, then place; and, so ordered, the section that each is of."""
+    sections = _joined([np.full(len(found), code) for code, found in enumerate(sites.values())])
+    order = np.argsort(_joined([found.molecule_idxs for found in sites.values()]), kind="stable")
+    return order, sections[order]
 
 
 def _joined(parts: Sequence[IntArray]) -> IntArray:
@@ -132,11 +149,11 @@ def _joined(parts: Sequence[IntArray]) -> IntArray:
 
 
 def _coded(codes: IntArray, texts: Sequence[str]) -> pa.DictionaryArray:
-    """Texts by code; code −1 is null. A text that stands twice gets one code, as dictionaries want it."""
-    first_code = {text: code for code, text in reversed(list(enumerate(texts)))}
-    unique = np.array([first_code[text] for text in texts] or [0], dtype=np.int32)
-    mask = codes < 0
-    return pa.DictionaryArray.from_arrays(pa.array(unique[codes], mask=mask), pa.array(texts, type=pa.string()))
+    """Texts by their numbers; −1 is null. A text that stands twice is once in the dictionary."""
+    places: dict[str, int] = {}
+    place_of = np.array([places.setdefault(text, len(places)) for text in texts] or [0], dtype=np.int32)
+    indices = pa.array(place_of[codes], mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(places), type=pa.string()))
 
 
 def _atom_lists(batch: GraphBatch, atoms: Sequence[IntArray], order: IntArray) -> pa.ListArray:

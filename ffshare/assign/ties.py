@@ -1,33 +1,40 @@
 """An assignment as ties: which free parameter feeds which site.
 
 Of one section and column there is one free parameter for each (rule, term), in the order of the table, with key
-``(section, rule_id, column, term)``, and one site entry for each (site, term), site-major. What divides a value on its way into the
-energy is its coefficient: 1/idivf, and a third for each of the three terms of a trefoil improper. Sites without a rule are fixed
-at zero, one entry each.
+``(section, rule_id, column, term)``, and one site entry for each (site, term), site-major. What divides a barrier on
+its way into the energy is its coefficient: 1/idivf, which for an improper is by default the third that each of the
+three terms of a trefoil takes. Where ``idivf`` is left to the molecule (NaN in the table) it is (n_j - 1)(n_k - 1),
+with n_j and n_k the bonds of the middle atoms j and k.
+
+A torsion has as many terms as its rule has periodicities, so that the entries of all columns of a section stand side
+by side. Sites without a rule, and terms without a value in the column, are fixed at zero. Of a barrier interpolated
+between bond orders, every bond order is a column of its own; where a bond lies between them is not part of the tie.
+
+Reference: SMIRNOFF specification 0.3, sections ProperTorsions and ImproperTorsions.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ffshare.assign.sites import Sites
 from ffshare.errors import SchemeError
-from ffshare.molecules.ragged import offsets_of, ranks_in_rows
-from ffshare.rules.table import RuleTable
+from ffshare.molecules import GraphBatch
+from ffshare.molecules.ragged import IntArray, ranks_in_rows
+from ffshare.rules.table import Column, RuleTable
 from ffshare.tying import LinearTying
 
-# Columns that idivf divides.
-_DIVIDED = ("k",)
 
-
-def site_tying(section: str, sites: Sites, table: RuleTable, column: str) -> LinearTying:
+def site_tying(batch: GraphBatch, sites: Sites, table: RuleTable, column: str) -> LinearTying:
     """The ties of one column of one section.
 
     Args:
-        section: Name of the section.
-        sites: Its sites.
+        batch: The molecules.
+        sites: Sites of the section.
         table: Its rules.
-        column: A column of the table.
+        column: A column of the table, free or not.
 
     Returns:
         Free parameters (rule, term) → site entries (site, term).
@@ -36,40 +43,91 @@ def site_tying(section: str, sites: Sites, table: RuleTable, column: str) -> Lin
         SchemeError: The section has no such column.
     """
     if column not in table.columns:
-        raise SchemeError(f"section {section} has no column {column!r}; it has {', '.join(table.columns)}")
-    entries = table.columns[column]
-    keys = tuple(
-        (section, table.ids[rule], column, term)
-        for rule, term in zip(entries.rule_idxs.tolist(), entries.terms.tolist(), strict=True)
-    )
-    terms_of_rule = np.bincount(entries.rule_idxs, minlength=len(table))
-    first_of_rule = offsets_of(terms_of_rule)
-    assigned = sites.rule_idxs >= 0
-    n_terms = np.ones(len(sites), dtype=np.int64)
-    n_terms[assigned] = terms_of_rule[sites.rule_idxs[assigned]]
-    starts = np.full(len(sites), -1, dtype=np.int64)
-    starts[assigned] = first_of_rule[sites.rule_idxs[assigned]]
-    free = np.where(np.repeat(assigned, n_terms), np.repeat(starts, n_terms) + ranks_in_rows(n_terms), -1)
+        known = ", ".join(table.columns) or "none"
+        raise SchemeError(f"section {table.section} has no column {column!r}; columns it has: {known}")
+    values = _entries(table, column)
+    n_terms = _n_terms(values, _entries(table, "periodicity"))[sites.rule_idxs]
+    rules, terms = np.repeat(sites.rule_idxs, n_terms), ranks_in_rows(n_terms)
     scale = None
-    if column in _DIVIDED and "idivf" in table.columns:
-        per_parameter = 1.0 / table.columns["idivf"].values
-        scale = np.where(free < 0, 0.0, per_parameter[free])
-    return LinearTying.index(free, scale, n_free=len(keys), keys=keys)
+    # 'k', and 'k_bondorder1', 'k_bondorder2', … of a barrier that is interpolated.
+    if column.partition("_")[0] == "k" and "idivf" in table.columns:
+        scale = 1.0 / _divisors(batch, np.repeat(sites.atom_idxs, n_terms, axis=0), table, rules, terms)
+    return LinearTying.index(_at(values, rules, terms), scale, keys=_keys(table, table.columns[column]))
 
 
-def joint_tying(sites: Mapping[str, Sites], tables: Mapping[str, RuleTable]) -> LinearTying:
-    """The ties of all free columns of all sections side by side, in file order.
+def joint_tying(batch: GraphBatch, sites: Mapping[str, Sites], tables: Iterable[RuleTable]) -> LinearTying:
+    """The ties of all free columns of some sections side by side.
 
     Args:
+        batch: The molecules.
         sites: Sites by section.
-        tables: Rules by section.
+        tables: Rules of the sections.
 
     Returns:
-        The sum of the banks: its `n_free` is the number of parameters that the scheme defines.
+        The sum of the banks: its `n_free` is the number of parameters that the sections define.
     """
     joint = LinearTying.identity(0)
-    for section, table in tables.items():
+    for table in tables:
         for name, column in table.columns.items():
             if column.free:
-                joint = joint | site_tying(section, sites[section], table, name)
+                joint = joint | site_tying(batch, sites[table.section], table, name)
     return joint
+
+
+def _entries(table: RuleTable, column: str) -> IntArray:
+    """Entry of each (rule, term) in a column, −1 where it has none; the last row stands for no rule."""
+    if column not in table.columns:
+        return np.full((len(table) + 1, 1), -1)
+    found = table.columns[column]
+    entries = np.full((len(table) + 1, int(found.terms.max(initial=0)) + 1), -1)
+    entries[found.rule_idxs, found.terms] = np.arange(len(found.values))
+    return entries
+
+
+def _n_terms(*columns: IntArray) -> IntArray:
+    """Number of terms of each rule, that of the column with most and at least one, shape=(n_rules + 1,)."""
+    n_terms = np.ones(len(columns[0]), dtype=np.int64)
+    for entries in columns:
+        np.maximum(n_terms, ((entries >= 0) * np.arange(1, entries.shape[1] + 1)).max(axis=1), out=n_terms)
+    return n_terms
+
+
+def _at(entries: IntArray, rules: IntArray, terms: IntArray) -> IntArray:
+    """Entry of each (rule, term), −1 where there is none."""
+    within = terms < entries.shape[1]
+    found: IntArray = np.where(within, entries[rules, np.where(within, terms, 0)], -1)
+    return found
+
+
+def _divisors(
+    batch: GraphBatch, atoms: IntArray, table: RuleTable, rules: IntArray, terms: IntArray
+) -> NDArray[np.float64]:
+    """What divides the barrier of each term of each site."""
+    entries = _at(_entries(table, "idivf"), rules, terms)
+    divisors = np.where(entries < 0, 1.0, table.columns["idivf"].values[entries])
+    left = np.flatnonzero(np.isnan(divisors))
+    divisors[left] = np.prod(batch.degrees[atoms[left, 1:3]] - 1, axis=1)
+    return divisors
+
+
+def _keys(table: RuleTable, column: Column) -> tuple[tuple[str, str, str, int], ...]:
+    ids = _distinct(table.ids)
+    return tuple(
+        (table.section, ids[rule], column.name, term)
+        for rule, term in zip(column.rule_idxs.tolist(), column.terms.tolist(), strict=True)
+    )
+
+
+def _distinct(rule_ids: Sequence[str]) -> list[str]:
+    """The ids, a number after all but the first where several rules have one: 'n1', 'n1 (2)', 'n1 (3)'."""
+    taken = set(rule_ids)
+    n_seen: Counter[str] = Counter()
+    distinct = []
+    for rule_id in rule_ids:
+        name = rule_id
+        n_seen[rule_id] += 1
+        while n_seen[rule_id] > 1 and (name := f"{rule_id} ({n_seen[rule_id]})") in taken:
+            n_seen[rule_id] += 1
+        taken.add(name)
+        distinct.append(name)
+    return distinct

@@ -13,7 +13,7 @@ app = App(
     help="Assign force-field parameters to molecules, count them and see why: force fields as shared parameters.",
 )
 _COMMANDS = {
-    "assign": "Label every bond, angle, torsion, improper and atom of molecules with the rule that gives its parameter.",
+    "assign": "Label every bond, angle, torsion and atom of molecules with the rule that gives its parameter.",
     "count": "Count the parameters that force fields define and that molecules use.",
     "explain": "Show every rule that matches each term of a molecule, which one wins, and why the others lose.",
     "lint": "Find rules that can never win, duplicates and other traps in a force field.",

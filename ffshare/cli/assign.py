@@ -34,12 +34,14 @@ def assign(
 ) -> None:
     """Label every bond, angle, torsion, improper and atom of molecules with the rule that gives its parameter.
 
-    One row a term: molecule_idx, molecule, section, atoms, rule_id and pattern, the last two empty where no rule matches. Beside
-    labels.parquet stand labels.molecules.parquet (mapped SMILES: atom i carries map number i+1) and labels.failures.csv (what could not
-    be read or labelled, and why). Without --out the labels go to standard output as CSV.
+    One row a term: molecule_idx, molecule, section, atoms, rule_id and pattern, the last two empty where no rule
+    matches. Beside labels.parquet stand labels.molecules.parquet (mapped SMILES: atom i carries map number i+1) and
+    labels.failures.csv (what could not be read or labelled, and why). Without --out the labels go to standard output
+    as CSV.
 
     Args:
-        inputs: SMILES files (.smi), tables (.csv, .tsv, .parquet), SD files (.sdf), each also .gz; directories; - for standard input.
+        inputs: SMILES files (.smi), tables (.csv, .tsv, .parquet), SD files (.sdf), each also .gz; directories; - for
+            standard input.
         scheme: A force field by name (openff-2.3.0) or file (.offxml, .toml); several with commas between are appended.
         out: File for the labels: .parquet, .csv or .json.
         workers: Processes to use.
@@ -59,11 +61,13 @@ def assign(
     }
     summary = Summary(chosen)
     with ExitStack() as stack:
-        output: LabelFiles | LabelStream = LabelStream()
-        if out is not None:
+        output: LabelFiles | LabelStream
+        if out is None:
+            output = LabelStream()
+        else:
             output = LabelFiles(stack.enter_context(OutputFiles()), out, provenance(chosen, inputs, settings))
         chunks = in_chunks(
-            Labeller(chosen, with_molecules=out is not None),
+            Labeller(scheme=chosen, with_molecules=out is not None),
             inputs,
             workers=workers,
             strict=strict,
@@ -178,13 +182,9 @@ class Summary:
             name = term["molecule"] or f"molecule {term['molecule_idx']}"
             note(f"no rule: {name}: {term['section']} {atoms} ({term['elements']})")
         if numbers["unassigned"] > len(self._unassigned):
-            note(
-                f"no rule: {numbers['unassigned'] - len(self._unassigned):,} more terms, in the labels with an empty rule_id"
-            )
+            note(f"no rule: {numbers['unassigned'] - len(self._unassigned):,} more terms, all in the labels")
         if numbers["undefined_stereo"]:
-            note(
-                f"{numbers['undefined_stereo']:,} molecules leave stereochemistry undefined; they were labelled as given"
-            )
+            note(f"{numbers['undefined_stereo']:,} molecules leave stereochemistry undefined; labelled as given")
         line = (
             f"{numbers['read']:,} molecules read = {numbers['labelled']:,} labelled + {numbers['failed']:,} failed; "
             f"{numbers['terms']:,} terms, {numbers['unassigned']:,} without a rule ({self._scheme})"

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -45,7 +46,7 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], heads: Mapping[st
         rows: Cells by key.
         heads: Heading of each key to show, in order.
     """
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(title=Text(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for key, head in heads.items():
         numeric = all(isinstance(row[key], int | float | None) for row in rows)
         table.add_column(Text(head), justify="right" if numeric else "left", overflow="fold")

@@ -16,10 +16,10 @@ _HEADS = {
     "section": "section",
     "defined": "defined",
     "exercised": "exercised",
-    "rarely_seen": f"in < {FEW_MOLECULES} molecules",
-    "molecules_per_parameter": "molecules per parameter (median)",
+    "rarely_seen": f"seen in < {FEW_MOLECULES}",
+    "molecules_per_parameter": "median molecules",
     "sites": "sites",
-    "unassigned": "sites without a rule",
+    "unassigned": "no rule",
 }
 
 
@@ -35,8 +35,8 @@ def count(
 ) -> None:
     """Count the parameters that force fields define and that molecules use.
 
-    A parameter is a number that a fit could move: 2 a bond, 2 an angle, 1 a torsion term, 2 a vdW type, 1 a charge; periodicity, phase
-    and idivf are structure. Constraint distances are listed apart and are in no sum.
+    A parameter is a number that a fit could move: 2 a bond, 2 an angle, 1 a torsion term, 2 a vdW type, 1 a charge;
+    periodicity, phase and idivf are structure. Constraint distances are listed apart and are in no sum.
 
     Args:
         inputs: SMILES files, tables, SD files, directories; - for standard input.
@@ -52,7 +52,7 @@ def count(
     tallies: list[Tally] = []
     n_failed = 0
     for chunk in in_chunks(
-        Tallier(chosen),
+        Tallier(schemes=chosen),
         inputs,
         workers=workers,
         strict=strict,

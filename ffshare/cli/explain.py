@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from ffshare.assign import Explanation, SmirnoffScheme
+from ffshare.assign import Explanation
 from ffshare.assign import explain as explain_terms
 from ffshare.cli.console import print_json, print_table
-from ffshare.cli.labelling import scheme_of
+from ffshare.cli.labelling import smirnoff_scheme_of
 from ffshare.errors import SchemeError
 from ffshare.molecules import from_smiles
 
@@ -27,13 +27,12 @@ def explain(
     Args:
         smiles: The molecule. Hydrogens that it implies follow the atoms that it writes.
         scheme: A force field by name or file.
-        section: Only this section (Bonds, Angles, ProperTorsions, ImproperTorsions, vdW, Constraints); may be given more than once.
+        section: Only this section (Bonds, Angles, ProperTorsions, ImproperTorsions, vdW, Constraints); may be given
+            more than once.
         atoms: Only the term of these atoms: 0-based indices with commas between, such as 0,1,2,3.
         json: Print as JSON.
     """
-    chosen = scheme_of(scheme)
-    if not isinstance(chosen, SmirnoffScheme):
-        raise SchemeError(f"{chosen.name} has no SMIRKS rules to explain")
+    chosen = smirnoff_scheme_of(scheme)
     batch = from_smiles(smiles)
     found = explain_terms(chosen, batch, section, _indices(atoms))
     if json:

@@ -2,30 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from ffshare.assign import MOLECULE_SCHEMA, Scheme, Tally, load_scheme, molecule_table, tally
+from ffshare.assign import MOLECULE_SCHEMA, Scheme, SmirnoffScheme, Tally, load_scheme, molecule_table, observe, tally
 from ffshare.cli.console import progress_bar
-from ffshare.errors import MoleculeError
+from ffshare.errors import MoleculeError, SchemeError
 from ffshare.molecules import Entry, Failure, batch_of_entries, chunked, read_entries
 from ffshare.parallel import map_chunks
 from ffshare.records import doc, record
-
-
-class Chunk(Protocol):
-    """What a chunk of entries became."""
-
-    failures: tuple[Failure, ...]
-
-    @property
-    def n_read(self) -> int:
-        """Entries of the chunk."""
-
-
-Done = TypeVar("Done", bound=Chunk)
+from ffshare.rules import Mode, Observations
 
 
 @record
@@ -49,11 +37,12 @@ class LabelledChunk:
         return int(np.count_nonzero(self.molecules["n_undefined_stereo"]))
 
 
-class Labeller(NamedTuple):
+@record
+class Labeller:
     """Labels a chunk of entries by one scheme. Picklable."""
 
-    scheme: Scheme
-    with_molecules: bool
+    scheme: Scheme = doc("the scheme")
+    with_molecules: bool = doc("whether mapped SMILES are asked for")
 
     def __call__(self, entries: Sequence[Entry | Failure]) -> LabelledChunk:
         """The labels of some entries."""
@@ -82,10 +71,11 @@ class TalliedChunk:
         return self.tallies[0].n_molecules + len(self.failures)
 
 
-class Tallier(NamedTuple):
+@record
+class Tallier:
     """Counts the use of rules by several schemes in a chunk of entries. Picklable."""
 
-    schemes: tuple[Scheme, ...]
+    schemes: tuple[Scheme, ...] = doc("the schemes")
 
     def __call__(self, entries: Sequence[Entry | Failure]) -> TalliedChunk:
         """The tallies of some entries."""
@@ -97,7 +87,36 @@ class Tallier(NamedTuple):
         )
 
 
-def scheme_of(name: str, mode: str = "compat") -> Scheme:
+@record
+class ObservedChunk:
+    """What the rules of a scheme do in one chunk."""
+
+    observations: Observations = doc("which rules matched, which won")
+    failures: tuple[Failure, ...] = doc("entries that gave no molecule")
+
+    @property
+    def n_read(self) -> int:
+        """Entries of the chunk."""
+        return self.observations.n_molecules + len(self.failures)
+
+
+@record
+class Observer:
+    """Watches the rules of a scheme on a chunk of entries. Picklable."""
+
+    scheme: SmirnoffScheme = doc("the scheme")
+    molecules: str = doc("what the molecules are, for messages")
+
+    def __call__(self, entries: Sequence[Entry | Failure]) -> ObservedChunk:
+        """What the rules do on some entries."""
+        batch = batch_of_entries(entries)
+        return ObservedChunk(observations=observe(self.scheme, batch, self.molecules), failures=batch.failures)
+
+
+Done = TypeVar("Done", bound=LabelledChunk | TalliedChunk | ObservedChunk)
+
+
+def scheme_of(name: str, mode: Mode = "compat") -> Scheme:
     """The scheme that a command was asked for.
 
     Args:
@@ -108,6 +127,26 @@ def scheme_of(name: str, mode: str = "compat") -> Scheme:
         The scheme.
     """
     return load_scheme(*([name] if Path(name).exists() else name.split(",")), mode=mode)
+
+
+def smirnoff_scheme_of(name: str) -> SmirnoffScheme:
+    """The scheme that a command was asked for, which must be one of SMIRKS rules.
+
+    Args:
+        name: As for `scheme_of`.
+
+    Returns:
+        The scheme.
+
+    Raises:
+        SchemeError: It is not a SMIRNOFF force field.
+    """
+    scheme = scheme_of(name)
+    if not isinstance(scheme, SmirnoffScheme):
+        raise SchemeError(
+            f"{scheme.name} has no SMIRKS rules; name a SMIRNOFF force field or give an .offxml or .toml file"
+        )
+    return scheme
 
 
 def in_chunks(

@@ -1,7 +1,7 @@
 """Output files that appear whole or not at all.
 
-Every file is written under a temporary name beside its final one and renamed when all is done; after an error or Ctrl-C nothing
-stands under a final name, and what stood there before is untouched.
+Every file is written under a temporary name beside its final one and renamed when all is done; after an error or
+Ctrl-C nothing stands under a final name, and what stood there before is untouched.
 """
 
 import csv

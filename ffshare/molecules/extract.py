@@ -1,7 +1,8 @@
 """RDKit molecules → plain arrays of their own atoms, bonds and rings.
 
-This is the one place where the batch touches RDKit atoms, and fetching an atom costs more than all array work on it. So bonds come as RDKit's
-adjacency matrix, hydrogens that are only implied are counted and not visited, and of the atoms only those are fetched that are not plain
+This is the one place where the batch touches RDKit atoms, and fetching an atom costs more than all array work on it.
+So bonds come as RDKit's adjacency matrix, hydrogens that are only implied are counted and not visited, and of the
+atoms only those are fetched that are not plain
 carbon: neutral, of valence four. The hydrogens of a plain carbon follow from its bonds.
 """
 
@@ -56,7 +57,7 @@ def extract(molecules: Sequence[Chem.Mol]) -> Extracted:
     for molecule in molecules:
         n, bonds = molecule.GetNumAtoms(), molecule.GetNumBonds()
         found = _sssr(molecule, bonds - n + 1)
-        not_plain = molecule.GetSubstructMatches(_NOT_PLAIN_CARBON, False, False, n)
+        not_plain = molecule.GetSubstructMatches(_NOT_PLAIN_CARBON, uniquify=False, maxMatches=n)
         special.extend([molecule.GetAtomWithIdx(idx) for (idx,) in not_plain])
         rings.extend(found)
         n_rings.append(len(found))

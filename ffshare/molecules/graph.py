@@ -1,9 +1,9 @@
 """Many molecules as flat arrays: `GraphBatch`.
 
-Atoms of all molecules stand one after another, those of molecule i at ``atom_offsets[i]:atom_offsets[i + 1]``. Bonds are
-held once in `bonds` and twice as *edges*, one in each direction, sorted by source and target, so that the neighbours of atom
-a are ``targets[row_offsets[a]:row_offsets[a + 1]]``. All hydrogens are atoms; those that an RDKit molecule only implies follow
-its own atoms in the order in which RDKit's `AddHs` would append them.
+Atoms of all molecules stand one after another, those of molecule i at ``atom_offsets[i]:atom_offsets[i + 1]``. Bonds
+are held once in `bonds` and twice as *edges*, one in each direction, sorted by source and target, so that the
+neighbours of atom a are ``targets[row_offsets[a]:row_offsets[a + 1]]``. All hydrogens are atoms; those that an RDKit
+molecule only implies follow its own atoms in the order in which RDKit's `AddHs` would append them.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ from ffshare.records import doc, freeze_arrays, record
 class GraphBatch:
     """Molecules with explicit hydrogens and MDL aromaticity as arrays. Picklable.
 
-    Rings are those of RDKit's SSSR. Fields that few patterns ask for (valence, isotope, hybridization) are not held: ask
-    `explicit_molecule` for them.
+    Rings are those of RDKit's SSSR. Fields that few patterns ask for (valence, isotope, hybridization) are not held:
+    ask `explicit_molecule` for them.
     """
 
     molecules: tuple[Chem.Mol, ...] = doc("RDKit molecules the batch was made from, hydrogens perhaps implicit")
@@ -99,6 +99,10 @@ class GraphBatch:
             failures=tuple(failures),
             **_arrays(extracted),
         )
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failures)} inputs failed" if self.failures else ""
+        return f"GraphBatch({self.n_molecules} molecules, {self.n_atoms} atoms, {self.n_bonds} bonds{failed})"
 
     @property
     def n_molecules(self) -> int:

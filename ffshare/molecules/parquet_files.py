@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from ffshare.errors import InputError, MoleculeError
 from ffshare.molecules.columns import Columns
 from ffshare.molecules.entries import Entry, Failure
@@ -28,10 +31,6 @@ def read_parquet(source: Source, indices: Iterator[int], columns: Columns) -> It
         InputError: It is not a Parquet file, lacks a column, or holds no text there.
         DamageError: A part of its rows cannot be decoded.
     """
-    # The one home of pyarrow's reader: its import takes longer than that of everything else here.
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         # A buffer makes it stream; without one it reads the whole column of a row group at once.
         file = pq.ParquetFile(source.path, buffer_size=_BUFFER_BYTES)

@@ -1,8 +1,9 @@
 """One entry of a file → an RDKit molecule as SMIRNOFF wants it: charge-separated nitro groups, MDL aromaticity.
 
 The steps are those of openff-toolkit (`Molecule.from_smiles`, `Molecule.from_file`), so that both see one molecule:
-sanitize without RDKit's own aromaticity and without moving hydrogens, then perceive aromaticity by the MDL model. Hydrogens
-that a SMILES implies stay implicit here: `GraphBatch` appends them to its arrays in the order in which RDKit's `AddHs` would.
+sanitize without RDKit's own aromaticity and without moving hydrogens, then perceive aromaticity by the MDL model.
+Hydrogens that a SMILES implies stay implicit here: `GraphBatch` appends them to its arrays in the order in which
+RDKit's `AddHs` would.
 """
 
 from collections.abc import Callable
@@ -42,7 +43,7 @@ def molecule_from_smiles(smiles: str) -> Chem.Mol:
     Reference:
         openff-toolkit 0.18, `RDKitToolkitWrapper.from_smiles`.
     """
-    molecule = Chem.MolFromSmiles(smiles, sanitize=False)
+    molecule: Chem.Mol | None = Chem.MolFromSmiles(smiles, sanitize=False)
     if molecule is None:
         reason = reason_of_failure(lambda: Chem.MolFromSmiles(smiles, sanitize=False))
         raise MoleculeError(f"SMILES does not parse: {reason}".rstrip(": "), "correct the SMILES")
@@ -95,7 +96,7 @@ def _sanitize(molecule: Chem.Mol, assign_stereo: Callable[[Chem.Mol], None] | No
 
 
 def _pop_map_numbers(molecule: Chem.Mol) -> list[int] | None:
-    """Take map numbers off, since they would change stereochemistry; the order that they ask for if they number all atoms."""
+    """Take map numbers off, since they would change stereochemistry; the order they ask for, if they number all atoms."""
     numbers = [atom.GetAtomMapNum() for atom in molecule.GetAtoms()]
     for idx, number in enumerate(numbers):
         if number:
@@ -110,7 +111,7 @@ def _has_implicit_hydrogens(molecule: Chem.Mol) -> bool:
 
 
 def mend(molecule: Chem.Mol) -> Chem.Mol:
-    """The molecule with dative bonds written as single ones, as openff-toolkit reads them; refused if nothing can label it.
+    """The molecule with dative bonds as single ones, as openff-toolkit has them; refused if nothing can label it.
 
     Args:
         molecule: A sanitized molecule.

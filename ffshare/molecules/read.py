@@ -1,4 +1,4 @@
-"""Entries → batches: the second stage of reading, where text becomes molecules and what cannot be used becomes a failure."""
+"""Entries → batches: the second stage of reading, text becomes molecules and what cannot be used a failure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -15,13 +15,13 @@ from ffshare.molecules.prepare import mend, molecule_from_molblock, molecule_fro
 from ffshare.molecules.rdkit_log import silenced
 
 # Molecules of a batch: enough that array work outweighs its overhead, few enough to stay in the cache of a core.
-BATCH_SIZE = 500
+BATCH_SIZE = 1000
 
 _PARSERS: Mapping[str, Callable[[str], Chem.Mol]] = {"smiles": molecule_from_smiles, "molblock": molecule_from_molblock}
 
 
 def batch_of_entries(entries: Iterable[Entry | Failure]) -> GraphBatch:
-    """The molecules of some entries; what cannot be used is in its `failures`.
+    r"""The molecules of some entries; what cannot be used is in its `failures`.
 
     Args:
         entries: Entries, and failures of the first stage, which are passed on.
@@ -30,7 +30,7 @@ def batch_of_entries(entries: Iterable[Entry | Failure]) -> GraphBatch:
         The batch. Molecules and failures together are as many as the entries.
 
     Example:
-        >>> batch = batch_of_entries(read_entries(["-"], stdin=__import__("io").BytesIO(b"CCO\\nC1CC\\n")))
+        >>> batch = batch_of_entries(read_entries(["-"], stdin=__import__("io").BytesIO(b"CCO\nC1CC\n")))
         >>> batch.n_molecules, batch.failures[0].reason
         (1, "SMILES does not parse: unclosed ring for input: 'C1CC'")
     """

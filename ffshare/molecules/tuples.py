@@ -1,8 +1,8 @@
 """The bonded tuples of a batch: angles, proper torsions, impropers, as edges and as atoms.
 
 Every tuple hangs on edges that leave its inner atoms: an angle a–b–c on (b→a, b→c), a proper a–b–c–d on (b→a, c→d) and
-the bond b–c, an improper on three edges of its centre. Tuples come once, in SMIRNOFF's canonical order: the first atom of a
-bond, an angle or a proper is the lower one; the outer atoms of an improper ascend and its centre stands second.
+the bond b–c, an improper on three edges of its centre. Tuples come once, in SMIRNOFF's canonical order: the first atom
+of a bond, an angle or a proper is the lower one; the outer atoms of an improper ascend and its centre stands second.
 """
 
 import numpy as np
@@ -59,7 +59,8 @@ def proper_edges(batch: GraphBatch) -> IntArray:
         [np.where(turned, to_d, to_a), np.where(turned, to_b, to_c), np.where(turned, to_a, to_d)],
         axis=1,
     )
-    return edges[a != d]
+    open_paths: IntArray = edges[a != d]
+    return open_paths
 
 
 def improper_edges(batch: GraphBatch, centres: IntArray) -> IntArray:

@@ -1,5 +1,5 @@
 """Map a function over chunks of work, here or in other processes, results in order."""
 
-from ffshare.parallel.processes import map_chunks
+from ffshare.parallel.processes import WorkerError, map_chunks
 
-__all__ = ["map_chunks"]
+__all__ = ["WorkerError", "map_chunks"]

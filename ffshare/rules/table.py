@@ -1,9 +1,9 @@
 """The tables of a force field: rules in file order, with their values.
 
-A `RuleTable` holds one section (SMIRNOFF's name of it: ``Bonds``, ``ProperTorsions``, …). Its rules stand in file order,
-several files appended, and the last rule that matches wins. Values are ragged: a bond has one ``k``, a proper torsion one
-``k`` a term, a library charge one ``charge`` a tagged atom. Each `Column` therefore names, for every value, the rule and
-the term that it belongs to.
+A `RuleTable` holds one section (SMIRNOFF's name of it: ``Bonds``, ``ProperTorsions``, …). Its rules stand in file
+order, several files appended, and the last rule that matches wins. Values are ragged: a bond has one ``k``, a proper
+torsion one ``k`` a term, a library charge one ``charge`` a tagged atom. Each `Column` therefore names, for every
+value, the rule and the term that it belongs to.
 """
 
 from collections.abc import Mapping

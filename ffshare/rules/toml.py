@@ -80,8 +80,8 @@ def parse_toml(data: bytes, path: str | Path) -> RuleDocument:
         message = f"not TOML: {_POSITION.sub('', str(error))}"
         position = _POSITION.search(str(error))
         last_line = len(text.splitlines())
-        line = int(position[1] or last_line) if position else None
-        raise RuleFileError(str(path), [Fault(message, line)]) from None
+        fault = Fault(message, int(position[1] or last_line) if position else None)
+        raise RuleFileError(str(path), [fault]) from None
     headers = _headers(text)
     faults: list[Fault] = []
     sections = tuple(_sections(content, headers, faults))

@@ -1,7 +1,7 @@
 """Arms: edges told apart by the classes of their source, their bond and their target.
 
-Drug-like molecules show some thousand arms. What a pattern asks of two neighbouring atoms and the bond between them is answered
-once an arm, and a bonded tuple is, as far as its atoms and bonds go, a combination of arms.
+Drug-like molecules show some thousand arms. What a pattern asks of two neighbouring atoms and the bond between them is
+answered once an arm, and a bonded tuple is, as far as its atoms and bonds go, a combination of arms.
 """
 
 import numpy as np

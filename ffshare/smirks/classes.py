@@ -1,9 +1,10 @@
 """Atom classes: each query atom is evaluated once per kind of atom, by RDKit itself.
 
-All atoms of a batch that agree in the fields that the patterns ask about (see `vocabulary`) fall into one *class*; drug-like molecules show
-a few hundred. A query is true or false of a class, so it is put to one representative and the answer is kept for all batches to
-come. Recursive parts are answered by array matching and become further bits of the class: level 0 knows fields only,
-level n + 1 adds the recursive parts of nesting depth n. Bonds have classes too: order and ring membership.
+All atoms of a batch that agree in the fields that the patterns ask about (see `vocabulary`) fall into one *class*;
+drug-like molecules show a few hundred. A query is true or false of a class, so it is put to one representative and the
+answer is kept for all batches to come. Recursive parts are answered by array matching and become further bits of the
+class: level 0 knows fields only, level n + 1 adds the recursive parts of nesting depth n. Bonds have classes too:
+    order and ring membership.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,25 +68,28 @@ class Classifier:
             Class of each atom and edge, with what the queries say of the classes.
         """
         edges, bond_truth = self._bonds.classify(batch)
-        words = _packed(
-            [(FIELDS[field](batch), WIDTHS.get(field, DEFAULT_WIDTH)) for field in self._fields], batch.n_atoms
-        )
-        for level, answers in enumerate(self._levels):
-            if level:
-                bits = [(_roots_of_matches(part, batch, classes), 1) for part in self._parts[level - 1]]
-                words = [classes.atoms, *_packed(bits, batch.n_atoms)]
-            atoms, atom_truth = answers.classify(batch, words)
-            arms, arm_table = self._arms[level].of(batch, atoms, edges)
-            classes = Classes(
-                atoms=atoms,
-                edges=edges,
-                arms=arms,
-                arm_table=arm_table,
-                arm_counts=np.bincount(arms, minlength=len(arm_table.sources)),
-                atom_truth=atom_truth,
-                bond_truth=bond_truth,
-            )
+        fields = [(FIELDS[field](batch), WIDTHS.get(field, DEFAULT_WIDTH)) for field in self._fields]
+        classes = self._at_level(0, batch, edges, bond_truth, _packed(fields, batch.n_atoms))
+        for level, parts in enumerate(self._parts[:-1], start=1):
+            bits = [(_roots_of_matches(part, batch, classes), 1) for part in parts]
+            words = [classes.atoms, *_packed(bits, batch.n_atoms)]
+            classes = self._at_level(level, batch, edges, bond_truth, words)
         return classes
+
+    def _at_level(
+        self, level: int, batch: GraphBatch, edges: IntArray, bond_truth: Truth, words: Sequence[IntArray]
+    ) -> Classes:
+        atoms, atom_truth = self._levels[level].classify(batch, words)
+        arms, arm_table = self._arms[level].of(batch, atoms, edges)
+        return Classes(
+            atoms=atoms,
+            edges=edges,
+            arms=arms,
+            arm_table=arm_table,
+            arm_counts=np.bincount(arms, minlength=len(arm_table.sources)),
+            atom_truth=atom_truth,
+            bond_truth=bond_truth,
+        )
 
 
 def _roots_of_matches(part: Pattern, batch: GraphBatch, classes: Classes) -> IntArray:

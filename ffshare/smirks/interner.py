@@ -12,8 +12,9 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 class Interner:
     """Gives each distinct key an id: 0, 1, 2, … in the order of first sight.
 
-    Sorting is the slow part of telling thousands of keys apart, and the same few thousand come in every batch. So keys are first
-    looked up in a direct-mapped table, one multiplication and one read each; only keys that miss it are sorted.
+    Sorting is the slow part of telling thousands of keys apart, and the same few thousand come in every batch. So keys
+    are first looked up in a direct-mapped table, one multiplication and one read each; only keys that miss it are
+    sorted.
     """
 
     def __init__(self) -> None:

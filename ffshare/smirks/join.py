@@ -1,9 +1,9 @@
 """Substructure matching by joining arrays: all molecules of a batch at once.
 
-A pattern is a small graph. Start from the edges that fit its rarest bond, then follow its other bonds: every row of atoms placed
-so far is repeated for each neighbour of one of them, and rows whose bond or atom is not what the query asks, or that would use an
-atom twice, are dropped. A ring closes by looking up the edge between two placed atoms. Further components start from all atoms of the
-same molecule that fit.
+A pattern is a small graph. Start from the edges that fit its rarest bond, then follow its other bonds: every row of
+atoms placed so far is repeated for each neighbour of one of them, and rows whose bond or atom is not what the query
+asks, or that would use an atom twice, are dropped. A ring closes by looking up the edge between two placed atoms.
+Further components start from all atoms of the same molecule that fit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -86,7 +86,7 @@ def join(pattern: Pattern, batch: GraphBatch, classes: Classes) -> IntArray:
         permutation of equivalent atoms is a match of its own.
     """
     placed, rows = _start(pattern, batch, classes)
-    steps = _plan(pattern, placed, True)
+    steps = _plan(pattern, placed, (placed,))
     order = [*placed, *(step.target for step in steps if not step.closes)]
     found = [_grow(pattern, chunk, placed, steps, batch, classes)[0] for chunk in _chunks(rows)]
     matches = np.empty((sum(map(len, found)), len(pattern.atoms)), dtype=np.int64)
@@ -94,25 +94,30 @@ def join(pattern: Pattern, batch: GraphBatch, classes: Classes) -> IntArray:
     return matches
 
 
-def extendable(pattern: Pattern, batch: GraphBatch, classes: Classes, seeds: IntArray) -> NDArray[np.bool_]:
+def extendable(
+    pattern: Pattern,
+    batch: GraphBatch,
+    classes: Classes,
+    seeds: IntArray,
+    checked: tuple[tuple[int, int], ...] = (),
+) -> NDArray[np.bool_]:
     """Which choices of the tagged atoms belong to a match, stereochemistry aside.
 
     Args:
         pattern: A pattern with tags.
         batch: The molecules.
         classes: Their classes, by a classifier that knows the pattern.
-        seeds: Atoms for the tagged atoms in the order of the tags, all in one molecule, shape=(n_seeds, n_tags).
+        seeds: Distinct atoms of one molecule for the tagged atoms in the order of the tags, shape=(n_seeds, n_tags).
+        checked: Pairs of tags, from 0, whose bonds are known to fit in every row; with any, so are all tagged atoms.
 
     Returns:
         Whether some match holds each row, shape=(n_seeds,).
     """
     possible = np.ones(len(seeds), dtype=bool)
-    for column, atom in enumerate(pattern.tagged):
+    for column, atom in enumerate(() if checked else pattern.tagged):
         possible &= classes.atom_truth.of(pattern.atoms[atom].key)[classes.atoms[seeds[:, column]]]
-        for other in range(column):
-            possible &= seeds[:, other] != seeds[:, column]
     chosen = np.flatnonzero(possible)
-    steps = _plan(pattern, pattern.tagged, False)
+    steps = _plan(pattern, pattern.tagged, tuple((pattern.tagged[one], pattern.tagged[two]) for one, two in checked))
     held = np.zeros(len(seeds), dtype=bool)
     for chunk in _chunks(chosen):
         held[chunk[_grow(pattern, seeds[chunk], pattern.tagged, steps, batch, classes)[1]]] = True
@@ -194,17 +199,16 @@ def _same_molecule(
 
 
 @cache
-def _plan(pattern: Pattern, placed: tuple[int, ...], started: bool) -> tuple[_Step, ...]:
+def _plan(pattern: Pattern, placed: tuple[int, ...], done: tuple[tuple[int, ...], ...]) -> tuple[_Step, ...]:
     """The order in which to follow the bonds of a pattern: rings close as soon as both ends are placed.
 
     Args:
         pattern: The pattern.
         placed: Its atoms that are placed.
-        started: Whether these are the ends of a bond that has been followed.
+        done: Pairs of these whose bonds are known to fit.
     """
-    waiting = list(pattern.bonds)
-    if started and waiting:
-        waiting.remove(next(bond for bond in waiting if bond[:2] == placed))
+    fitted = set(map(frozenset, done))
+    waiting = [bond for bond in pattern.bonds if frozenset(bond[:2]) not in fitted]
     known = set(placed)
     steps: list[_Step] = []
     while True:

@@ -59,14 +59,21 @@ def matches(pattern: Pattern, batch: GraphBatch, classes: Classes) -> IntArray:
     return by_rdkit(pattern, batch, np.unique(batch.atom_molecules[candidates[:, 0]]))
 
 
-def holds(pattern: Pattern, batch: GraphBatch, classes: Classes, seeds: IntArray) -> NDArray[np.bool_]:
+def holds(
+    pattern: Pattern,
+    batch: GraphBatch,
+    classes: Classes,
+    seeds: IntArray,
+    checked: tuple[tuple[int, int], ...] = (),
+) -> NDArray[np.bool_]:
     """Which choices of the tagged atoms belong to a match of a pattern.
 
     Args:
         pattern: A pattern with tags.
         batch: The molecules.
         classes: Their classes, by a classifier that knows the pattern.
-        seeds: Atoms for the tagged atoms in the order of the tags, shape=(n_seeds, n_tags).
+        seeds: Distinct atoms of one molecule for the tagged atoms in the order of the tags, shape=(n_seeds, n_tags).
+        checked: Pairs of tags, from 0, whose bonds are known to fit in every row; with any, so are all tagged atoms.
 
     Returns:
         Whether some match holds each row, shape=(n_seeds,).
@@ -76,7 +83,7 @@ def holds(pattern: Pattern, batch: GraphBatch, classes: Classes, seeds: IntArray
         tagged = np.zeros(batch.n_atoms, dtype=bool)
         tagged[matches(pattern, batch, classes)[:, pattern.tagged[0]]] = True
         return tagged[seeds[:, 0]]
-    held = extendable(pattern, batch, classes, seeds)
+    held = extendable(pattern, batch, classes, seeds, checked)
     if pattern.exact or not held.any():
         return held
     found = by_rdkit(pattern, batch, np.unique(batch.atom_molecules[seeds[held, 0]]))

@@ -1,7 +1,8 @@
 """A SMARTS or SMIRKS pattern, parsed once.
 
-RDKit parses; here the parsed query is taken apart into what array matching needs: one query an atom, one query a bond, the
-graph that joins them, the tagged atoms in the order of their tags, and the recursive parts ``$(…)`` as patterns of their own.
+RDKit parses; here the parsed query is taken apart into what array matching needs: one query an atom, one query a bond,
+the graph that joins them, the tagged atoms in the order of their tags, and the recursive parts ``$(…)`` as patterns of
+their own.
 """
 
 from functools import cache
@@ -56,7 +57,7 @@ def parse_pattern(smarts: str) -> Pattern:
         >>> pattern.tagged, pattern.bonds[0][:2], pattern.exact
         ((0, 2), (0, 1), True)
     """
-    query = Chem.MolFromSmarts(smarts)
+    query: Chem.Mol | None = Chem.MolFromSmarts(smarts)
     if query is None:
         reason = reason_of_failure(lambda: Chem.MolFromSmarts(smarts))
         raise PatternError(smarts, f"not a SMARTS pattern ({reason or 'RDKit gives no reason'})")

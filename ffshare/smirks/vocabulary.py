@@ -1,21 +1,34 @@
 """What the atom primitives of SMARTS ask about, and where a batch holds the answer.
 
-RDKit describes a parsed atom query as a tree of named tests. Each name below is answered by some fields of an atom; two atoms
-with equal fields cannot be told apart by the test. A query with a name that is not listed here is left to RDKit's matcher.
+RDKit describes a parsed atom query as a tree of named tests. Each name below is answered by some fields of an atom;
+two atoms with equal fields cannot be told apart by the test. A query with a name that is not listed here is left to
+RDKit's matcher.
 """
 
 import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ffshare.molecules import GraphBatch
 from ffshare.molecules.ragged import IntArray
 
 # Tests of bond queries, all decided by order and ring membership.
 _BOND_TESTS = frozenset(
-    "BondNull BondAnd BondOr BondXor BondOrder BondInRing SingleOrAromaticBond DoubleOrAromaticBond SingleOrDoubleBond "
-    "SingleOrDoubleOrAromaticBond TripleOrAromaticBond".split()
+    [
+        "BondNull",
+        "BondAnd",
+        "BondOr",
+        "BondXor",
+        "BondOrder",
+        "BondInRing",
+        "SingleOrAromaticBond",
+        "DoubleOrAromaticBond",
+        "SingleOrDoubleBond",
+        "SingleOrDoubleOrAromaticBond",
+        "TripleOrAromaticBond",
+    ]
 )
 
 _NAME = re.compile(r"^\s*(?:range_|less_|greater_)?(\w+)")
@@ -35,7 +48,7 @@ _FIELDS_OF_TEST: Mapping[str, tuple[str, ...]] = {
     "AtomNegativeFormalCharge": ("charge",),
     "AtomExplicitDegree": ("degree",),
     "AtomTotalDegree": ("degree",),
-    "AtomNonHydrogenDegree": ("degree", "n_hydrogens"),
+    "AtomNonHydrogenDegree": ("n_non_hydrogens",),
     "AtomHCount": ("n_hydrogens",),
     "AtomImplicitHCount": (),  # all hydrogens are atoms
     "AtomHasImplicitH": (),
@@ -68,9 +81,15 @@ def _from_rdkit(method: str) -> Callable[[GraphBatch], IntArray]:
     return values
 
 
-def _heteroatom_neighbors(batch: GraphBatch, counted: IntArray) -> IntArray:
+def _heteroatom_neighbors(batch: GraphBatch, counted: NDArray[np.bool_]) -> IntArray:
     is_hetero = counted & (batch.elements != 6) & (batch.elements != 1)
     return np.bincount(batch.sources[is_hetero[batch.targets]], minlength=batch.n_atoms)
+
+
+def _non_hydrogens(batch: GraphBatch) -> IntArray:
+    """Neighbours that are no hydrogens, as RDKit counts them: deuterium and tritium are none."""
+    plain_hydrogen = (batch.elements == 1) & (FIELDS["isotope"](batch) < 2)
+    return np.bincount(batch.sources[~plain_hydrogen[batch.targets]], minlength=batch.n_atoms)
 
 
 # Field → its values for all atoms of a batch.
@@ -83,6 +102,7 @@ FIELDS: Mapping[str, Callable[[GraphBatch], IntArray]] = {
     "n_rings": lambda batch: batch.n_rings,
     "min_ring_size": lambda batch: batch.min_ring_sizes,
     "n_ring_bonds": lambda batch: batch.n_ring_bonds,
+    "n_non_hydrogens": _non_hydrogens,
     "n_heteroatoms": lambda batch: _heteroatom_neighbors(batch, np.ones(batch.n_atoms, dtype=bool)),
     "n_aliphatic_heteroatoms": lambda batch: _heteroatom_neighbors(batch, ~batch.aromatic),
     "valence": _from_rdkit("GetTotalValence"),
