@@ -18,6 +18,14 @@ from ffshare.records import doc, record
 
 _NOT_PLAIN_CARBON = Chem.MolFromSmarts("[!#6,!+0,!v4]")
 
+_GETTERS: tuple[Callable[[Chem.Atom], int], ...] = (
+    Chem.Atom.GetIdx,
+    Chem.Atom.GetAtomicNum,
+    Chem.Atom.GetFormalCharge,
+    Chem.Atom.GetTotalNumHs,
+    Chem.Atom.GetNumRadicalElectrons,
+)
+
 # Above this many atoms the adjacency matrix, whose size is the square, costs more than a walk over the bonds.
 _LARGE = 200
 
@@ -51,36 +59,39 @@ def extract(molecules: Sequence[Chem.Mol]) -> Extracted:
     n_atoms: list[int] = []
     n_bonds: list[int] = []
     n_rings: list[int] = []
-    rings: list[tuple[int, ...]] = []
+    ring_sizes: list[int] = []
+    ring_atoms: list[int] = []
     n_special: list[int] = []
-    special: list[Chem.Atom] = []
+    special: dict[Callable[[Chem.Atom], int], list[int]] = {getter: [] for getter in _GETTERS}
     for molecule in molecules:
         n, bonds = molecule.GetNumAtoms(), molecule.GetNumBonds()
-        found = _sssr(molecule, bonds - n + 1)
+        rings = _sssr(molecule, bonds - n + 1)
+        ring_sizes.extend(map(len, rings))
+        ring_atoms.extend(chain.from_iterable(rings))
         not_plain = molecule.GetSubstructMatches(_NOT_PLAIN_CARBON, uniquify=False, maxMatches=n)
-        special.extend([molecule.GetAtomWithIdx(idx) for (idx,) in not_plain])
-        rings.extend(found)
-        n_rings.append(len(found))
-        n_special.append(len(not_plain))
+        # Only numbers are kept: a million live tuples and atoms would keep the garbage collector busy.
+        atoms = [molecule.GetAtomWithIdx(idx) for (idx,) in not_plain]
+        for getter, values in special.items():
+            values.extend(map(getter, atoms))
+        n_rings.append(len(rings))
+        n_special.append(len(atoms))
         n_atoms.append(n)
         n_bonds.append(bonds)
     counts = np.array(n_atoms, dtype=np.int64)
     starts = np.cumsum(counts) - counts
     atom_molecules = np.repeat(np.arange(len(counts)), counts)
     sources, targets, orders = _edges(molecules, counts, starts)
-    atom = Chem.Atom
-    places = _of_atoms(atom.GetIdx, special) + np.repeat(starts, n_special)
+    idxs, atomic_numbers, formal_charges, hydrogens, radicals = map(np.array, special.values())
+    places = idxs.astype(np.int64) + np.repeat(starts, n_special)
     elements, charges = np.full(len(atom_molecules), 6), np.zeros(len(atom_molecules), dtype=np.int64)
     implied = _hydrogens_of_carbon(sources, orders, len(elements))
-    elements[places] = _of_atoms(atom.GetAtomicNum, special)
-    charges[places] = _of_atoms(atom.GetFormalCharge, special)
-    implied[places] = _of_atoms(atom.GetTotalNumHs, special)
-    radicals = _of_atoms(atom.GetNumRadicalElectrons, special) > 0
-    odd_atoms = places[(elements[places] == 0) | (radicals & ~MAY_BE_RADICAL[elements[places]])]
+    elements[places] = atomic_numbers
+    charges[places] = formal_charges
+    implied[places] = hydrogens
+    odd_atoms = places[(elements[places] == 0) | ((radicals > 0) & ~MAY_BE_RADICAL[elements[places]])]
     n_edges = np.bincount(atom_molecules[sources], minlength=len(counts))
     odd_bonds = n_edges != 2 * np.array(n_bonds, dtype=np.int64)
-    sizes = np.array(list(map(len, rings)), dtype=np.int64)
-    ring_atoms = np.fromiter(chain.from_iterable(rings), dtype=np.int64, count=int(sizes.sum()))
+    sizes = np.array(ring_sizes, dtype=np.int64)
     return Extracted(
         n_atoms=counts,
         atom_molecules=atom_molecules,
@@ -90,14 +101,10 @@ def extract(molecules: Sequence[Chem.Mol]) -> Extracted:
         sources=sources,
         targets=targets,
         orders=orders,
-        ring_atoms=ring_atoms + np.repeat(np.repeat(starts, n_rings), sizes),
+        ring_atoms=np.array(ring_atoms, dtype=np.int64) + np.repeat(np.repeat(starts, n_rings), sizes),
         ring_sizes=sizes,
         odd_molecules=np.union1d(atom_molecules[odd_atoms], np.flatnonzero(odd_bonds)),
     )
-
-
-def _of_atoms(getter: Callable[[Chem.Atom], int], atoms: Sequence[Chem.Atom]) -> IntArray:
-    return np.fromiter(map(getter, atoms), dtype=np.int64, count=len(atoms))
 
 
 def _hydrogens_of_carbon(sources: IntArray, orders: IntArray, n_atoms: int) -> IntArray:

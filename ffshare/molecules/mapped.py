@@ -1,6 +1,7 @@
 """A molecule as mapped SMILES, so that labels can be traced to atoms without the input file.
 
-Undefined stereochemistry is what openff-toolkit calls so: centres and double bonds that RDKit's legacy perception finds possible.
+Undefined stereochemistry is what openff-toolkit finds in a molecule with explicit hydrogens: centres and double bonds
+that RDKit's legacy perception holds to be possible and that have no configuration.
 """
 
 import numpy as np
@@ -35,7 +36,9 @@ def mapped_smiles(batch: GraphBatch, molecule_idx: int) -> MappedSmiles:
         '[O:1]([H:2])[H:3]'
     """
     molecule = Chem.AddHs(batch.molecules[molecule_idx])
-    Chem.AssignStereochemistry(molecule, cleanIt=True, force=True, flagPossibleStereoCenters=True)
+    Chem.AssignStereochemistry(molecule, cleanIt=True, force=True)
+    # A second look, as openff-toolkit takes it: the first takes the nitrogen of a fused aziridine for a centre, too.
+    Chem.AssignStereochemistry(molecule, force=True, flagPossibleStereoCenters=True)
     n_undefined = rdMolDescriptors.CalcNumUnspecifiedAtomStereoCenters(molecule)
     Chem.FindPotentialStereoBonds(molecule)
     for ends in _double_bonds_between_branches(batch, molecule_idx):

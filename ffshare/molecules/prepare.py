@@ -96,7 +96,7 @@ def _sanitize(molecule: Chem.Mol, assign_stereo: Callable[[Chem.Mol], None] | No
 
 
 def _pop_map_numbers(molecule: Chem.Mol) -> list[int] | None:
-    """Take map numbers off, since they would change stereochemistry; the order they ask for, if they number all atoms."""
+    """Take map numbers off, since they would change stereochemistry; the order they give, if they number all atoms."""
     numbers = [atom.GetAtomMapNum() for atom in molecule.GetAtoms()]
     for idx, number in enumerate(numbers):
         if number:

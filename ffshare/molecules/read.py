@@ -139,11 +139,19 @@ def from_smiles(*smiles: str) -> GraphBatch:
         The batch.
 
     Raises:
-        MoleculeError: One of them cannot be used.
+        MoleculeError: One of them cannot be used; the message says which.
 
     Example:
         >>> from_smiles("CCO", "c1ccccc1").n_molecules
         2
     """
     with silenced():
-        return GraphBatch.from_molecules([molecule_from_smiles(text) for text in smiles])
+        try:
+            return GraphBatch.from_molecules([molecule_from_smiles(text) for text in smiles])
+        except MoleculeError:
+            entries = (
+                Entry(index=index, path="", line=index + 1, name="", kind="smiles", text=text)
+                for index, text in enumerate(smiles)
+            )
+            first = batch_of_entries(entries).failures[0]
+            raise MoleculeError(f"{first.text!r}: {first.reason}", first.advice) from None
