@@ -12,6 +12,7 @@ from rdkit import Chem
 from ffshare.errors import PatternError
 from ffshare.molecules.rdkit_log import reason_of_failure
 from ffshare.records import doc, record
+from ffshare.smirks.smarts_text import atom_texts, nesting, recursive_texts
 from ffshare.smirks.vocabulary import fields_of_query, is_decidable_bond
 
 
@@ -19,7 +20,7 @@ from ffshare.smirks.vocabulary import fields_of_query, is_decidable_bond
 class AtomQuery:
     """What a pattern asks of one atom. Equal keys mean equal queries."""
 
-    key: str = doc("RDKit's description of the query and its SMARTS: together they tell queries apart")
+    key: str = doc("RDKit's description of the query and its text: together they tell queries apart")
     single: Chem.Mol = doc("the query as a pattern of one atom")
     fields: frozenset[str] | None = doc("fields that decide it, beside its recursive parts; None: none do")
     depth: int = doc("nesting depth of recursive parts, 0 without")
@@ -31,6 +32,7 @@ class Pattern:
 
     smarts: str = doc("the text")
     query: Chem.Mol = doc("RDKit's parsed query")
+    texts: tuple[str, ...] = doc("each atom as written, without its tag")
     atoms: tuple[AtomQuery, ...] = doc("query of each atom")
     bonds: tuple[tuple[int, int, str], ...] = doc("first atom, second atom and key of the query of each bond")
     tagged: tuple[int, ...] = doc("atoms that carry tags 1, 2, …, in that order; empty without tags")
@@ -63,15 +65,20 @@ def parse_pattern(smarts: str) -> Pattern:
         raise PatternError(smarts, f"not a SMARTS pattern ({reason or 'RDKit gives no reason'})")
     if query.GetNumAtoms() == 0:
         raise PatternError(smarts, "holds no atoms")
-    recursive = tuple(parse_pattern(text) for text in recursive_parts(smarts))
+    texts = atom_texts(smarts)
+    if len(texts) != query.GetNumAtoms():
+        raise PatternError(smarts, f"reads as {len(texts)} atoms, RDKit parses {query.GetNumAtoms()}; write it plainly")
+    parts = dict.fromkeys(part for text in texts for part in recursive_texts(text))
+    recursive = tuple(map(parse_pattern, parts))
     depth = max((1 + part.depth for part in recursive), default=0)
     decidable = all(part.exact for part in recursive)
-    atoms = tuple(_atom_query(atom, decidable) for atom in query.GetAtoms())
+    atoms = tuple(_atom_query(atom, text, decidable) for atom, text in zip(query.GetAtoms(), texts, strict=True))
     bonds = tuple((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), bond.DescribeQuery()) for bond in query.GetBonds())
     tags = {atom.GetAtomMapNum(): atom.GetIdx() for atom in query.GetAtoms() if atom.GetAtomMapNum()}
     return Pattern(
         smarts=smarts,
         query=query,
+        texts=texts,
         atoms=atoms,
         bonds=bonds,
         tagged=tuple(tags[tag] for tag in sorted(tags)),
@@ -86,16 +93,16 @@ def parse_pattern(smarts: str) -> Pattern:
     )
 
 
-def _atom_query(atom: Chem.Atom, decidable: bool) -> AtomQuery:
+def _atom_query(atom: Chem.Atom, text: str, decidable: bool) -> AtomQuery:
     single = Chem.RWMol()
     single.AddAtom(atom)
     alone = single.GetAtomWithIdx(0)
     alone.SetAtomMapNum(0)
     alone.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
     description = atom.DescribeQuery()
-    text = alone.GetSmarts()
-    depth = _nesting(text)
+    depth = nesting(text)
     return AtomQuery(
+        # The description hides what recursive parts hold; RDKit's own SMARTS of a query loses some of their bonds.
         key=f"{description}{text}",
         single=single.GetMol(),
         fields=fields_of_query(description) if decidable or depth == 0 else None,
@@ -103,49 +110,8 @@ def _atom_query(atom: Chem.Atom, decidable: bool) -> AtomQuery:
     )
 
 
-def _nesting(smarts: str) -> int:
-    return max((1 + _nesting(part) for part in recursive_parts(smarts)), default=0)
-
-
 def _has_stereo(query: Chem.Mol) -> bool:
     unspecified, no_direction = Chem.ChiralType.CHI_UNSPECIFIED, Chem.BondDir.NONE
     return any(atom.GetChiralTag() != unspecified for atom in query.GetAtoms()) or any(
         bond.GetBondDir() != no_direction for bond in query.GetBonds()
     )
-
-
-def recursive_parts(smarts: str) -> list[str]:
-    """The texts within the outermost ``$(…)`` of a pattern, each once, in order.
-
-    Args:
-        smarts: A pattern that RDKit parses.
-
-    Returns:
-        The texts between ``$(`` and its closing bracket.
-
-    Example:
-        >>> recursive_parts("[#6;$(C=O),$(C(=S)[$(N)]):1]-[$(C=O)]")
-        ['C=O', 'C(=S)[$(N)]']
-    """
-    parts: dict[str, None] = {}
-    in_atom = 0
-    position = 0
-    while position < len(smarts):
-        character = smarts[position]
-        in_atom += (character == "[") - (character == "]")
-        # Outside an atom '$' is the quadruple bond.
-        if in_atom and smarts.startswith("$(", position):
-            end = _closing(smarts, position + 1)
-            parts[smarts[position + 2 : end]] = None
-            position = end
-        position += 1
-    return list(parts)
-
-
-def _closing(text: str, opening: int) -> int:
-    level = 0
-    for position in range(opening, len(text)):
-        level += (text[position] == "(") - (text[position] == ")")
-        if level == 0:
-            return position
-    raise PatternError(text, "a bracket of a recursive part is not closed")
