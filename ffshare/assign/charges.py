@@ -16,14 +16,6 @@ from ffshare.smirks import Classes, Pattern, by_rdkit, matches
 
 Tuple = tuple[int, ...]
 
-# Tag (from 0) of the atom that owns a virtual site of each type.
-_PARENT_OF_TYPE: Mapping[str, int] = {
-    "BondCharge": 0,
-    "MonovalentLonePair": 0,
-    "DivalentLonePair": 1,
-    "TrivalentLonePair": 1,
-}
-
 
 def library_charges(
     table: RuleTable, patterns: Sequence[Pattern], batch: GraphBatch, classes: Classes
@@ -74,10 +66,9 @@ def virtual_sites(
     found: dict[tuple[int, str], tuple[int, list[Tuple]]] = {}
     for rule, pattern in enumerate(patterns):
         attributes = table.attributes[rule]
-        parent = _PARENT_OF_TYPE[attributes["type"]]
         by_parent: dict[int, list[Tuple]] = {}
         for row in dict.fromkeys(_in_rdkit_order(pattern, batch, classes)):
-            by_parent.setdefault(row[parent], []).append(row)
+            by_parent.setdefault(row[0], []).append(row)
         for atom, rows in by_parent.items():
             found[atom, table.names[rule]] = (rule, rows if attributes.get("match") == "all_permutations" else rows[:1])
     sites = [(row, rule) for _, (rule, rows) in sorted(found.items()) for row in rows]

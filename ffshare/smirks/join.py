@@ -46,6 +46,7 @@ class Classes:
     arm_counts: IntArray = doc("edges of the batch on each arm, shape=(n_arms,)")
     atom_truth: Truth = doc("answers of the atom queries")
     bond_truth: Truth = doc("answers of the bond queries")
+    fits: dict[tuple[str, str, str], NDArray[np.bool_]] = doc("cache of `arms_that_fit`", default_factory=dict)
 
     def arms_that_fit(self, source: str, bond: str, target: str) -> NDArray[np.bool_]:
         """Which arms satisfy the queries of a bond and of the atoms at its ends.
@@ -58,9 +59,13 @@ class Classes:
         Returns:
             A truth value for each arm, shape=(n_arms,).
         """
-        table = self.arm_table
-        fit: NDArray[np.bool_] = self.atom_truth.of(source)[table.sources]
-        return fit & self.bond_truth.of(bond)[table.bonds] & self.atom_truth.of(target)[table.targets]
+        fit = self.fits.get((source, bond, target))
+        if fit is None:
+            table = self.arm_table
+            fit = self.atom_truth.of(source)[table.sources] & self.atom_truth.of(target)[table.targets]
+            fit &= self.bond_truth.of(bond)[table.bonds]
+            self.fits[source, bond, target] = fit
+        return fit
 
 
 @record
@@ -154,6 +159,8 @@ def _grow(
     column_of = {atom: column for column, atom in enumerate(placed)}
     origins = np.arange(len(rows))
     for step in steps:
+        if not len(rows):
+            return np.zeros((0, len(pattern.atoms)), dtype=np.int64), origins
         target = pattern.atoms[step.target].key
         if step.source < 0:
             repeats, atoms = _same_molecule(rows[:, 0], classes.atom_truth.of(target), batch, classes)

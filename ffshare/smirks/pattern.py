@@ -68,13 +68,11 @@ def parse_pattern(smarts: str) -> Pattern:
     texts = atom_texts(smarts)
     if len(texts) != query.GetNumAtoms():
         raise PatternError(smarts, f"reads as {len(texts)} atoms, RDKit parses {query.GetNumAtoms()}; write it plainly")
-    parts = dict.fromkeys(part for text in texts for part in recursive_texts(text))
-    recursive = tuple(map(parse_pattern, parts))
-    depth = max((1 + part.depth for part in recursive), default=0)
-    decidable = all(part.exact for part in recursive)
-    atoms = tuple(_atom_query(atom, text, decidable) for atom, text in zip(query.GetAtoms(), texts, strict=True))
-    bonds = tuple((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), bond.DescribeQuery()) for bond in query.GetBonds())
-    tags = {atom.GetAtomMapNum(): atom.GetIdx() for atom in query.GetAtoms() if atom.GetAtomMapNum()}
+    query_atoms, query_bonds = list(query.GetAtoms()), list(query.GetBonds())
+    recursive = tuple(map(parse_pattern, dict.fromkeys(part for text in texts for part in recursive_texts(text))))
+    atoms = tuple(_atom_query(atom, text) for atom, text in zip(query_atoms, texts, strict=True))
+    bonds = tuple((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), bond.DescribeQuery()) for bond in query_bonds)
+    tags = {atom.GetAtomMapNum(): atom.GetIdx() for atom in query_atoms if atom.GetAtomMapNum()}
     return Pattern(
         smarts=smarts,
         query=query,
@@ -83,35 +81,38 @@ def parse_pattern(smarts: str) -> Pattern:
         bonds=bonds,
         tagged=tuple(tags[tag] for tag in sorted(tags)),
         recursive=recursive,
-        depth=depth,
+        depth=max((1 + part.depth for part in recursive), default=0),
         exact=(
-            decidable
-            and all(atom.fields is not None for atom in atoms)
-            and all(is_decidable_bond(bond.DescribeQuery()) for bond in query.GetBonds())
-            and not _has_stereo(query)
+            all(atom.fields is not None for atom in atoms)
+            and all(is_decidable_bond(key) for _, _, key in bonds)
+            and all(atom.GetChiralTag() == Chem.ChiralType.CHI_UNSPECIFIED for atom in query_atoms)
+            and all(bond.GetBondDir() == Chem.BondDir.NONE for bond in query_bonds)
         ),
     )
 
 
-def _atom_query(atom: Chem.Atom, text: str, decidable: bool) -> AtomQuery:
+# Queries by their keys: a force field asks for few atoms, many times.
+_ATOM_QUERIES: dict[str, AtomQuery] = {}
+
+
+def _atom_query(atom: Chem.Atom, text: str) -> AtomQuery:
+    description = atom.DescribeQuery()
+    # The description hides what recursive parts hold; RDKit's own SMARTS of a query loses some of their bonds.
+    key = f"{description}{text}"
+    known = _ATOM_QUERIES.get(key)
+    if known is not None:
+        return known
     single = Chem.RWMol()
     single.AddAtom(atom)
     alone = single.GetAtomWithIdx(0)
     alone.SetAtomMapNum(0)
     alone.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
-    description = atom.DescribeQuery()
-    depth = nesting(text)
-    return AtomQuery(
-        # The description hides what recursive parts hold; RDKit's own SMARTS of a query loses some of their bonds.
-        key=f"{description}{text}",
+    decidable = all(parse_pattern(part).exact for part in recursive_texts(text))
+    query = AtomQuery(
+        key=key,
         single=single.GetMol(),
-        fields=fields_of_query(description) if decidable or depth == 0 else None,
-        depth=depth,
+        fields=fields_of_query(description) if decidable else None,
+        depth=nesting(text),
     )
-
-
-def _has_stereo(query: Chem.Mol) -> bool:
-    unspecified, no_direction = Chem.ChiralType.CHI_UNSPECIFIED, Chem.BondDir.NONE
-    return any(atom.GetChiralTag() != unspecified for atom in query.GetAtoms()) or any(
-        bond.GetBondDir() != no_direction for bond in query.GetBonds()
-    )
+    _ATOM_QUERIES[key] = query
+    return query

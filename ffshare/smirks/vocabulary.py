@@ -7,6 +7,7 @@ RDKit's matcher.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +124,7 @@ WIDTHS: Mapping[str, int] = {
 DEFAULT_WIDTH = 8
 
 
+@cache
 def is_decidable_bond(description: str) -> bool:
     """Whether order and ring membership decide a bond query.
 
