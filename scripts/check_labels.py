@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Compare the labels of ffshare with those of openff-toolkit, term by term, on real molecules.
 
-    python scripts/check_labels.py [--set NAME ...] [--force-field NAME ...] [--sample N --seed S] [--workers N] [--json]
+    python scripts/check_labels.py [--set NAME ...] [--force-field NAME ...] [--sample N] [--seed S] [--workers N]
+                                   [--json]
 
-Every term of every section counts: its atoms, the id of its rule and the SMIRKS. Sets are those of
-`tests.exactness.molecule_sets`; the labels that came with `shipped` were made elsewhere by openff-toolkit and are read, not made again.
-Of `pubchem`, 500 molecules are taken unless --sample says otherwise. ff14SB is compared on `peptides`. Results go to standard
-output as they come, progress to standard error; the exit status is 1 if anything differs.
+Every term of every section counts: its atoms, the id of its rule and the SMIRKS. The sets are those of
+`tests.exactness.molecule_sets`. The labels of `shipped` were made on another machine and are read, not made again; of
+`pubchem` 500 molecules are taken unless --sample says otherwise; ff14SB is compared on `peptides`. Results go to
+standard output as they come, progress to standard error; the exit status is 1 if anything differs.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the comparison lives beside its tests
 
 from ffshare.parallel import map_chunks
-from tests.exactness.labels import FF14SB, FORCE_FIELDS, Comparison, Piece, compare_piece, pieces
+from tests.exactness.labels import FF14SB, FORCE_FIELDS, Comparison, compare_piece, pieces
 from tests.exactness.molecule_sets import BESIDE_THE_PROJECT, SETS, data_beside_the_project, sampled
 from tests.exactness.reading import read_both
 from tests.exactness.shipped_labels import SHIPPED, compare_shipped
@@ -92,7 +93,9 @@ def main() -> int:
     """Print the comparison; 1 if anything differs."""
     parser = argparse.ArgumentParser(description="Labels of ffshare against those of openff-toolkit.")
     parser.add_argument("--set", nargs="+", choices=sorted(SETS), default=list(SETS), metavar="NAME")
-    parser.add_argument("--force-field", nargs="+", metavar="NAME", help="by default the six that are released, and ff14SB")
+    parser.add_argument(
+        "--force-field", nargs="+", metavar="NAME", help="by default the six that are released, and ff14SB"
+    )
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="molecules of each set, 0 for all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
@@ -102,7 +105,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         jobs = list(planned(arguments, Path(folder)))
         if not arguments.json:
-            print(ROW.format(force_field="force field", set="set", molecules="molecules", terms="terms", differences="differences"))
+            print(
+                ROW.format(
+                    force_field="force field",
+                    set="set",
+                    molecules="molecules",
+                    terms="terms",
+                    differences="differences",
+                )
+            )
         for one in rows(jobs, arguments.workers):
             found.append(one)
             if not arguments.json:

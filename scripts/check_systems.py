@@ -3,8 +3,8 @@
 
     python scripts/check_systems.py [--json]
 
-See `tests.exactness.systems`. What that engine read in another way than RDKit is corrected step by step; after the last step
-every System should agree. The exit status is 1 if one does not.
+See `tests.exactness.systems`. What that engine read in another way than RDKit is corrected step by step; after the last
+step every System should agree. The exit status is 1 if one does not.
 """
 
 import argparse
@@ -50,7 +50,8 @@ def main() -> int:
             found.append(step)
             if not arguments.json:
                 print(f"corrected: {', '.join(step['corrections']) or 'nothing'}")
-                print(f"  {step['agreeing']} of {step['systems']} Systems agree; {step['differences']} of {step['terms']} terms differ")
+                print(f"  {step['agreeing']} of {step['systems']} Systems agree")
+                print(f"  {step['differences']} of {step['terms']} terms differ")
                 print(*(f"    {line}" for line in step["first_differences"]), sep="\n", flush=True)
     if arguments.json:
         print(json.dumps(found, indent=1))

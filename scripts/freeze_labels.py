@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write tests/exactness/frozen/*.json: checksums of the labels that openff-toolkit gives real molecules.
 
-    python scripts/freeze_labels.py [--workers N]
+    python scripts/freeze_labels.py [--set NAME ...] [--workers N]
 
 Run it when the pinned openff-toolkit, openforcefields or RDKit change, and say in the commit what changed in the files.
 """
@@ -36,12 +36,14 @@ def labels_of(piece: Piece) -> list[tuple[str, list[Label]]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Freeze the labels of openff-toolkit.")
     parser.add_argument("--workers", type=int, default=2)
-    workers = parser.parse_args().workers
+    parser.add_argument("--set", nargs="+", choices=sorted({molecules for _, molecules in WHAT}), metavar="NAME")
+    arguments = parser.parse_args()
+    wanted = [(force_field, molecules) for force_field, molecules in WHAT if molecules in (arguments.set or SETS)]
     with tempfile.TemporaryDirectory() as folder:
-        files = {molecules: SETS[molecules](Path(folder)) for _, molecules in WHAT}
-        work = [pieces(files[molecules], (force_field,)) for force_field, molecules in WHAT]
-        results = map_chunks(labels_of, chain.from_iterable(work), workers=workers)
-        for (force_field, molecules), parts in zip(WHAT, work, strict=True):
+        files = {molecules: SETS[molecules](Path(folder)) for _, molecules in wanted}
+        work = [pieces(files[molecules], (force_field,)) for force_field, molecules in wanted]
+        results = map_chunks(labels_of, chain.from_iterable(work), workers=arguments.workers)
+        for (force_field, molecules), parts in zip(wanted, work, strict=True):
             labels = dict(chain.from_iterable(islice(results, len(parts))))
             written = frozen.write(force_field, molecules, labels)
             print(f"{written.name}: {len(labels)} molecules, {sum(map(len, labels.values()))} terms", file=sys.stderr)
