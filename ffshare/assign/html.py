@@ -6,11 +6,11 @@ from typing import Any
 
 
 def html_table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of equal keys as a small HTML table.
+    """Rows of equal keys as a small HTML table, its columns in the order of the first row.
 
     Args:
         title: Caption.
-        rows: Cells by column name.
+        rows: Cells by column name; None is an empty cell.
 
     Returns:
         HTML.
@@ -19,10 +19,9 @@ def html_table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
         >>> html_table("<t>", [{"a": 1}])
         '<table><caption>&lt;t&gt;</caption><tr><th>a</th></tr><tr><td>1</td></tr></table>'
     """
-    heads = "".join(f"<th>{escape(str(name))}</th>" for name in (rows[0] if rows else ()))
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(_cell(cell))}</td>" for cell in row.values()) + "</tr>" for row in rows
-    )
+    names = list(rows[0]) if rows else []
+    heads = "".join(f"<th>{escape(name)}</th>" for name in names)
+    body = "".join("<tr>" + "".join(f"<td>{escape(_cell(row[name]))}</td>" for name in names) + "</tr>" for row in rows)
     return f"<table><caption>{escape(title)}</caption><tr>{heads}</tr>{body}</table>"
 
 

@@ -91,6 +91,8 @@ def read_entries(
             found = _sources(str(path), stdin)
         except InputError as error:
             faults.append(str(error))
+        except OSError as error:  # of a name longer than the system takes, for instance
+            faults.append(f"{_shown(Path(path))}: cannot be looked at: {error.strerror or error}")
         else:
             faults.extend(_faults(found, columns))
             sources.extend(found)

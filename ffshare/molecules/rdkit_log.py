@@ -12,6 +12,8 @@ from typing import Any
 
 from rdkit import rdBase
 
+from ffshare.molecules.entries import plain_text
+
 _TIME = re.compile(r"^\[\d\d:\d\d:\d\d\]\s*")
 _LABEL = re.compile(r"^(SMILES|SMARTS) Parse Error:\s*")
 
@@ -36,7 +38,7 @@ class _Collector(logging.Handler):
 
 
 def reason_of_failure(action: Callable[[], Any]) -> str:
-    """What RDKit logs while it runs an action that fails, in one line.
+    """What RDKit logs while it runs an action that fails, in one line, shortened where it repeats a long input.
 
     RDKit's log is one for the whole process, so this is for the rare failure and not for every molecule.
 
@@ -63,4 +65,4 @@ def reason_of_failure(action: Callable[[], Any]) -> str:
     lines = [_LABEL.sub("", _TIME.sub("", message)).strip() for message in collector.messages]
     # The two drawing lines (the input again and a caret under it) say nothing on one line.
     telling = [line for line in lines if line and not set(line) <= set("~^") and "check for mistakes" not in line]
-    return telling[0] if telling else ""
+    return plain_text(telling[0]) if telling else ""

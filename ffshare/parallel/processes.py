@@ -9,9 +9,10 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ffshare.errors import FfshareError
@@ -73,7 +74,8 @@ def _map_in_processes(
     under_way: deque[Future[Result]] = deque()
     try:
         for chunk in chunks:
-            under_way.append(pool.submit(_call, chunk))
+            with _interrupt_held():
+                under_way.append(pool.submit(_call, chunk))
             if len(under_way) >= workers * _CHUNKS_PER_WORKER:
                 yield under_way.popleft().result()
         while under_way:
@@ -81,10 +83,20 @@ def _map_in_processes(
     except BrokenProcessPool as error:
         raise WorkerError(
             "a worker process died before it answered; standard error may say why. Most often memory ran out: use "
-            'fewer workers. In a script, call from under \'if __name__ == "__main__":\''
+            "fewer workers. In a script, call from under 'if __name__ == \"__main__\":'"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """A context in which Ctrl-C waits. A process that starts in it has Ctrl-C held from its first moment."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def _install(function: Callable[[Any], Any]) -> None:
@@ -92,6 +104,7 @@ def _install(function: Callable[[Any], Any]) -> None:
     _installed = function
     # Ctrl-C reaches all processes of a terminal; the one that the user started ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

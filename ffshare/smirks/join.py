@@ -7,7 +7,7 @@ Further components start from all atoms of the same molecule that fit.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -205,7 +205,7 @@ def _same_molecule(
     return np.repeat(np.arange(len(atoms)), counts), candidates[picked]
 
 
-@cache
+@lru_cache(maxsize=1 << 15)
 def _plan(pattern: Pattern, placed: tuple[int, ...], done: tuple[tuple[int, ...], ...]) -> tuple[_Step, ...]:
     """The order in which to follow the bonds of a pattern: rings close as soon as both ends are placed.
 

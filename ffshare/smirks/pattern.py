@@ -5,7 +5,7 @@ the graph that joins them, the tagged atoms in the order of their tags, and the 
 their own.
 """
 
-from functools import cache
+from functools import lru_cache
 
 from rdkit import Chem
 
@@ -14,6 +14,9 @@ from ffshare.molecules.rdkit_log import reason_of_failure
 from ffshare.records import doc, record
 from ffshare.smirks.smarts_text import atom_texts, nesting, recursive_texts
 from ffshare.smirks.vocabulary import fields_of_query, is_decidable_bond
+
+# Patterns and queries kept in memory: more than any force field holds.
+_REMEMBERED = 1 << 15
 
 
 @record
@@ -41,7 +44,11 @@ class Pattern:
     exact: bool = doc("whether fields and graph decide it fully; else candidates are confirmed by RDKit's matcher")
 
 
-@cache
+# Queries by their keys: a force field asks for few atoms, many times.
+_ATOM_QUERIES: dict[str, AtomQuery] = {}
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def parse_pattern(smarts: str) -> Pattern:
     """The pattern of a SMARTS or SMIRKS text.
 
@@ -91,10 +98,6 @@ def parse_pattern(smarts: str) -> Pattern:
     )
 
 
-# Queries by their keys: a force field asks for few atoms, many times.
-_ATOM_QUERIES: dict[str, AtomQuery] = {}
-
-
 def _atom_query(atom: Chem.Atom, text: str) -> AtomQuery:
     description = atom.DescribeQuery()
     # The description hides what recursive parts hold; RDKit's own SMARTS of a query loses some of their bonds.
@@ -114,5 +117,7 @@ def _atom_query(atom: Chem.Atom, text: str) -> AtomQuery:
         fields=fields_of_query(description) if decidable else None,
         depth=nesting(text),
     )
+    if len(_ATOM_QUERIES) >= _REMEMBERED:
+        _ATOM_QUERIES.clear()
     _ATOM_QUERIES[key] = query
     return query

@@ -84,7 +84,7 @@ def test_smiles_of_a_large_library_are_read_as_openff_toolkit_reads_them(toolkit
         try:
             ours = explicit(molecule_from_smiles(smiles))
         except MoleculeError:
-            with pytest.raises(Exception, match="."):
+            with pytest.raises(Exception, match=r"."):
                 toolkit.Molecule.from_smiles(smiles, allow_undefined_stereo=True)
             continue
         theirs = toolkit.Molecule.from_smiles(smiles, allow_undefined_stereo=True).to_rdkit()
@@ -190,7 +190,10 @@ def test_stereochemistry_of_a_record_comes_from_its_coordinates():
         ("C(", "SMILES does not parse: .*; correct the SMILES"),
         ("hello", "SMILES does not parse: .*; correct the SMILES"),
         ("C\N{EN DASH}C", "SMILES does not parse: syntax error .*; correct the SMILES"),
-        ("C(C)(C)(C)(C)C", "not a valid molecule: Explicit valence for atom # 0 C, 5, is greater than permitted; correct"),
+        (
+            "C(C)(C)(C)(C)C",
+            "not a valid molecule: Explicit valence for atom # 0 C, 5, is greater than permitted; correct",
+        ),
         ("c1cccc1", "not a valid molecule: Can't kekulize mol.*; correct the valences, charges or aromatic atoms"),
         ("c1ccccc1c", "not a valid molecule: non-ring atom 6 marked aromatic; correct"),
         ("", "no atoms; remove the empty record"),
@@ -208,7 +211,10 @@ def test_a_smiles_that_is_no_molecule_is_refused_with_the_reason(smiles, message
         (lambda text: "\n".join(text.split("\n")[:6]), "SD record does not parse: .*; correct or re-export the record"),
         (lambda text: text.replace("V2000", "V9000"), "SD record does not parse: .*; correct or re-export the record"),
         (lambda text: "\n\n\n  0  0  0  0  0  0  0  0  0  0999 V2000\nM  END\n", "no atoms; remove the empty record"),
-        (lambda text: text.replace(" F ", " Cl").replace("  1  2  1", "  1  2  3"), "not a valid molecule: .*; correct the valences"),
+        (
+            lambda text: text.replace(" F ", " Cl").replace("  1  2  1", "  1  2  3"),
+            "not a valid molecule: .*; correct the valences",
+        ),
     ],
 )
 def test_a_record_that_is_no_molecule_is_refused_with_the_reason(change, message):
