@@ -47,7 +47,8 @@ def charge_increments(
     """
     found: dict[frozenset[int], tuple[Tuple, int]] = {}
     for rule, pattern in enumerate(patterns):
-        for row in _in_rdkit_order(pattern, batch, classes):
+        # As openff-toolkit has it, a tuple that matches more than once stands where it first matched.
+        for row in dict.fromkeys(_in_rdkit_order(pattern, batch, classes)):
             found[frozenset(row)] = (row, rule)
     rows = [row for row, _ in found.values()]
     return _padded(rows, [rule for _, rule in found.values()], patterns)

@@ -90,8 +90,12 @@ def extract(molecules: Sequence[Chem.Mol]) -> Extracted:
     implied[places] = hydrogens
     odd_atoms = places[(elements[places] == 0) | ((radicals > 0) & ~MAY_BE_RADICAL[elements[places]])]
     n_edges = np.bincount(atom_molecules[sources], minlength=len(counts))
-    odd_bonds = n_edges != 2 * np.array(n_bonds, dtype=np.int64)
     sizes = np.array(ring_sizes, dtype=np.int64)
+    ring_places = np.array(ring_atoms, dtype=np.int64) + np.repeat(np.repeat(starts, n_rings), sizes)
+    outside_rings = np.ones(len(elements), dtype=bool)
+    outside_rings[ring_places] = False
+    odd_atoms = np.concatenate([odd_atoms, sources[(orders == 3) & outside_rings[sources]]])
+    odd_bonds = n_edges != 2 * np.array(n_bonds, dtype=np.int64)
     return Extracted(
         n_atoms=counts,
         atom_molecules=atom_molecules,
@@ -101,7 +105,7 @@ def extract(molecules: Sequence[Chem.Mol]) -> Extracted:
         sources=sources,
         targets=targets,
         orders=orders,
-        ring_atoms=np.array(ring_atoms, dtype=np.int64) + np.repeat(np.repeat(starts, n_rings), sizes),
+        ring_atoms=ring_places,
         ring_sizes=sizes,
         odd_molecules=np.union1d(atom_molecules[odd_atoms], np.flatnonzero(odd_bonds)),
     )

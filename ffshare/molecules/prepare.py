@@ -43,6 +43,9 @@ def molecule_from_smiles(smiles: str) -> Chem.Mol:
     Reference:
         openff-toolkit 0.18, `RDKitToolkitWrapper.from_smiles`.
     """
+    if not smiles.isascii():  # RDKit would drop such characters at the ends without a word
+        strange = next(character for character in smiles if not character.isascii())
+        raise MoleculeError(f"SMILES does not parse: {strange!r} is no character of a SMILES", "correct the SMILES")
     molecule: Chem.Mol | None = Chem.MolFromSmiles(smiles, sanitize=False)
     if molecule is None:
         reason = reason_of_failure(lambda: Chem.MolFromSmiles(smiles, sanitize=False))
@@ -134,14 +137,26 @@ def mend(molecule: Chem.Mol) -> Chem.Mol:
                 "give its hydrogens or its charge: no force field here has parameters for radicals",
             )
     mended = Chem.RWMol(molecule)
+    for atom in mended.GetAtoms():  # a dative bond takes no hydrogen from its donor; a single one would
+        atom.SetNumExplicitHs(atom.GetTotalNumHs())
+        atom.SetNoImplicit(True)
     for bond in mended.GetBonds():
         if bond.GetBondTypeAsDouble() == 0:
             raise MoleculeError(
                 f"the bond between atoms {bond.GetBeginAtomIdx()} and {bond.GetEndAtomIdx()} has no order",
                 "write it as a single, double, triple or aromatic bond",
             )
+        if bond.GetBondType() == Chem.BondType.AROMATIC and not bond.IsInRing():
+            raise MoleculeError(
+                f"the bond of atoms {bond.GetBeginAtomIdx()} and {bond.GetEndAtomIdx()} is aromatic outside a ring",
+                "write it as a single or double bond",
+            )
         if bond.GetBondType() == Chem.BondType.DATIVE:
             bond.SetBondType(Chem.BondType.SINGLE)
+    # Rings were found without the dative bonds. Valences are not checked again: ammonia on a metal has four bonds.
+    mended.UpdatePropertyCache(strict=False)
+    Chem.GetSymmSSSR(mended)
+    Chem.SetAromaticity(mended, Chem.AromaticityModel.AROMATICITY_MDL)
     return mended.GetMol()
 
 

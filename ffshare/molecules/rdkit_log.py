@@ -15,6 +15,9 @@ from rdkit import rdBase
 from ffshare.molecules.entries import plain_text
 
 _TIME = re.compile(r"^\[\d\d:\d\d:\d\d\]\s*")
+# Carets under the input, frames of asterisks and headings give no reason.
+_TELLS = re.compile(r"^(?!.*(check for mistakes|Violation$|Range Error$|Invariant Violation)).*\w")
+_DISABLED = re.compile(r"(\S+):disabled")
 _LABEL = re.compile(r"^(SMILES|SMARTS) Parse Error:\s*")
 
 
@@ -56,13 +59,16 @@ def reason_of_failure(action: Callable[[], Any]) -> str:
     logger, collector = logging.getLogger("rdkit"), _Collector()
     handlers, propagate = logger.handlers[:], logger.propagate
     logger.handlers, logger.propagate = [collector], False
+    status = rdBase.LogStatus()
     rdBase.LogToPythonLogger()
     try:
         action()
     finally:
         rdBase.LogToCppStreams()
+        # Streams come back open, those too that the caller had silenced.
+        for name in _DISABLED.findall(status):
+            rdBase.DisableLog(name)
         logger.handlers, logger.propagate = handlers, propagate
     lines = [_LABEL.sub("", _TIME.sub("", message)).strip() for message in collector.messages]
-    # The two drawing lines (the input again and a caret under it) say nothing on one line.
-    telling = [line for line in lines if line and not set(line) <= set("~^") and "check for mistakes" not in line]
+    telling = [part.strip() for line in lines for part in line.splitlines() if _TELLS.search(part)]
     return plain_text(telling[0]) if telling else ""

@@ -189,7 +189,7 @@ def test_stereochemistry_of_a_record_comes_from_its_coordinates():
         ("C1CC", "SMILES does not parse: unclosed ring for input: 'C1CC'; correct the SMILES"),
         ("C(", "SMILES does not parse: .*; correct the SMILES"),
         ("hello", "SMILES does not parse: .*; correct the SMILES"),
-        ("C\N{EN DASH}C", "SMILES does not parse: syntax error .*; correct the SMILES"),
+        ("C\N{EN DASH}C", "SMILES does not parse: .* is no character of a SMILES; correct the SMILES"),
         (
             "C(C)(C)(C)(C)C",
             "not a valid molecule: Explicit valence for atom # 0 C, 5, is greater than permitted; correct",
@@ -230,3 +230,20 @@ def test_the_log_stays_silent_after_a_molecule_that_fails(capfd):
             with pytest.raises(MoleculeError):
                 molecule_from_smiles(smiles)
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_unknown_element_of_a_record_is_named():
+    with pytest.raises(MoleculeError, match=r"SD record does not parse: .*Xx.*; correct or re-export the record"):
+        molecule_from_molblock(molblock("FC").replace(" F ", " Xx"))
+
+
+def test_a_smiles_that_is_not_ascii_is_refused():
+    # RDKit strips such characters from the ends: these would be methane.
+    for smiles in ("C\N{GREEK SMALL LETTER ALPHA}", "\N{GREEK SMALL LETTER ALPHA}C"):
+        with pytest.raises(MoleculeError, match="does not parse"):
+            molecule_from_smiles(smiles)
+
+
+def test_an_aromatic_bond_outside_a_ring_is_refused():
+    with pytest.raises(MoleculeError, match="aromatic outside a ring; write it as a single or double bond"):
+        GraphBatch.from_molecules([molecule_from_smiles("C:C")])

@@ -1,10 +1,13 @@
 """Random SMARTS grown from real molecules, so that most of them match something.
 
-A random connected piece of a molecule is written as a pattern: every atom as a random query that is mostly true of it, every
-bond likewise. Recursive parts are grown from the atom that they stand on. Some texts are then mutated.
+A random connected piece of a molecule is written as a pattern: every atom as a random query that is mostly true of it,
+every bond likewise. Recursive parts are grown from the atom that they stand on. Some texts are then mutated.
+
+Where chance decides, small numbers lead to the simpler text, so that hypothesis can shrink what fails.
 """
 
 import random
+import re
 from collections.abc import Callable
 
 from rdkit import Chem, rdBase
@@ -12,8 +15,35 @@ from rdkit import Chem, rdBase
 _ELEMENTS = (1, 5, 6, 7, 8, 9, 15, 16, 17, 30, 35)
 _ALIPHATIC = {5: "B", 6: "C", 7: "N", 8: "O", 9: "F", 15: "P", 16: "S", 17: "Cl", 35: "Br", 53: "I"}
 _ALPHABET = "[]()$!&,;#123456780@+-=~:/\\.*CNOScnoAaXDHhvxRrzZkd^{}"
-_BONDS = ("-", "=", "#", ":", "~", "@", "!@", "-,=", "-;@", "-;!@", "=,:", "!-", "!=", "!:", "!~", "-,:;@", "!@;-,=", "$", "->")
-_ORDERS = {1.0: ("-", "", "-,=", "!=", "!#"), 1.5: (":", "", "=,:", "!-"), 2.0: ("=", "-,=", "!-", "=,#"), 3.0: ("#", "!-", "=,#")}
+_BONDS = (
+    "-",
+    "=",
+    "#",
+    ":",
+    "~",
+    "@",
+    "!@",
+    "-,=",
+    "-;@",
+    "-;!@",
+    "=,:",
+    "!-",
+    "!=",
+    "!:",
+    "!~",
+    "-,:;@",
+    "!@;-,=",
+    "$",
+    "->",
+)
+_ORDERS = {
+    1.0: ("-", "", "-,=", "!=", "!#"),
+    1.5: (":", "", "=,:", "!-"),
+    2.0: ("=", "-,=", "!-", "=,#"),
+    3.0: ("#", "!-", "=,#"),
+}
+# Texts to try before a plain pattern has to do.
+_ATTEMPTS = 50
 
 
 def _n_neighbors(atom: Chem.Atom, fits: Callable[[Chem.Atom], bool]) -> int:
@@ -77,13 +107,13 @@ class Grower:
         closures: dict[int, list[str]] = {atom: [] for atom in chosen}
         for bond in molecule.GetBonds():
             ends = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-            if all(end in tree for end in ends) and ends[1] not in tree[ends[0]] and ends[0] not in tree[ends[1]]:
-                if rng.random() < 0.8:
-                    number = f"%{self._next_ring + 9}" if rng.random() > 0.9 else str(self._next_ring % 10)
-                    self._next_ring += 1
-                    # RDKit remembers which of the two ends carries the query of the bond.
-                    closures[ends[0]].append((self._bond(bond) if rng.random() > 0.5 else "") + number)
-                    closures[ends[1]].append((self._bond(bond) if rng.random() > 0.9 else "") + number)
+            in_tree = ends[1] in tree.get(ends[0], ()) or ends[0] in tree.get(ends[1], ())
+            if all(end in tree for end in ends) and not in_tree and rng.random() < 0.8:
+                number = f"%{self._next_ring + 9}" if rng.random() > 0.9 else str(self._next_ring % 10)
+                self._next_ring += 1
+                # Either end of a ring closure may carry the query of its bond.
+                closures[ends[0]].append((self._bond(bond) if rng.random() > 0.5 else "") + number)
+                closures[ends[1]].append((self._bond(bond) if rng.random() > 0.9 else "") + number)
         return self._written(root, tree, closures, depth)
 
     def _written(self, atom: int, tree: dict[int, list[int]], closures: dict[int, list[str]], depth: int) -> str:
@@ -179,11 +209,17 @@ def mutated(rng: random.Random, smarts: str) -> str:
     return smarts[:place] + middle + smarts[place + 1 :]
 
 
-def grown(rng: random.Random, molecule: Chem.Mol) -> str:
-    """A random SMARTS that RDKit parses, grown from a molecule with explicit hydrogens."""
+def grown(rng: random.Random, molecule: Chem.Mol, fewest: int = 1) -> str:
+    """A random SMARTS that RDKit parses, grown from a molecule with explicit hydrogens.
+
+    Args:
+        rng: The source of chance.
+        molecule: The molecule.
+        fewest: Atoms that the pattern has at least, where the molecule has them and no mutation takes them.
+    """
     with rdBase.BlockLogs():
-        while True:
-            n_atoms = rng.choice((1, 2, 2, 3, 3, 4, 4, 5, 6, 8))
+        for _ in range(_ATTEMPTS):
+            n_atoms = max(fewest, rng.choice((1, 2, 2, 3, 3, 4, 4, 5, 6, 8)))
             smarts = Grower(rng, molecule).pattern(n_atoms)
             if rng.random() > 0.9:
                 smarts += "." + Grower(rng, molecule).pattern(rng.randint(1, 2))
@@ -191,6 +227,7 @@ def grown(rng: random.Random, molecule: Chem.Mol) -> str:
                 smarts = mutated(rng, smarts) or "*"
             if _is_fit(smarts):
                 return smarts
+    return "~".join("*" * fewest)
 
 
 def _is_fit(smarts: str) -> bool:
@@ -199,3 +236,39 @@ def _is_fit(smarts: str) -> bool:
         return False
     query = Chem.MolFromSmarts(smarts)
     return query is not None and query.GetNumAtoms() > 0
+
+
+def grown_rule(rng: random.Random, molecule: Chem.Mol, n_tags: int) -> str:
+    """A random SMIRKS with some tags, mostly on a path of bonded atoms, sometimes on any atoms at all."""
+    for _ in range(_ATTEMPTS):
+        query = Chem.MolFromSmarts(re.sub(r":\d+(?=\])", "", grown(rng, molecule, n_tags)))
+        if query is None or query.GetNumAtoms() < n_tags:
+            continue
+        chosen = _path(rng, query, n_tags) if rng.random() < 0.8 else rng.sample(range(query.GetNumAtoms()), n_tags)
+        for tag, atom in enumerate(chosen, start=1):
+            query.GetAtomWithIdx(atom).SetAtomMapNum(tag)
+        try:
+            with rdBase.BlockLogs():
+                smirks = Chem.MolToSmarts(query)
+                written = Chem.MolFromSmarts(smirks)
+        except (ValueError, RuntimeError):  # RDKit reads more than it can write
+            continue
+        if len(chosen) == n_tags and written is not None and smirks.count(".") < 2:
+            return smirks
+    return "~".join(f"[*:{tag}]" for tag in range(1, n_tags + 1))
+
+
+def _path(rng: random.Random, query: Chem.Mol, n_atoms: int) -> list[int]:
+    """Atoms of a pattern of which each is bonded to one before it: to the last one mostly."""
+    path = [rng.randrange(query.GetNumAtoms())]
+    while len(path) < n_atoms:
+        for source in ([path[-1]], path):
+            following = sorted(
+                {n.GetIdx() for atom in source for n in query.GetAtomWithIdx(atom).GetNeighbors()} - set(path)
+            )
+            if following:
+                path.append(rng.choice(following))
+                break
+        else:
+            return path
+    return path

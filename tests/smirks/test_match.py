@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import pickle
 import random
 
 import numpy as np
@@ -14,7 +15,7 @@ from ffshare.errors import MoleculeError, PatternError
 from ffshare.molecules import GraphBatch, molecule_from_smiles
 from ffshare.smirks import Classifier, holds, match, matches, parse_pattern
 from tests.smirks.diverse import DIVERSE, assembled
-from tests.smirks.grow import grown
+from tests.smirks.grow import grown, grown_rule
 
 
 def batch_of(*smiles):
@@ -77,25 +78,26 @@ def test_patterns_that_share_classes_and_batches_that_come_later_change_nothing(
             assert sorted_rows(matches(pattern, each, classes)) == expected(pattern.smarts, each)
 
 
-@settings(max_examples=150)
-@given(case=cases(), rng=st.randoms(use_true_random=False))
-def test_a_choice_of_the_tagged_atoms_holds_where_rdkit_has_a_match_with_it(case, rng):
-    batch, (smarts,) = case
+@settings(max_examples=100)
+@given(batch=batches(), n_tags=st.integers(1, 4), rng=st.randoms(use_true_random=False))
+def test_a_choice_of_the_tagged_atoms_holds_where_rdkit_has_a_match_with_it(batch, n_tags, rng):
+    smarts = grown_rule(rng, batch.explicit_molecule(rng.randrange(batch.n_molecules)), n_tags)
     pattern = parse_pattern(smarts)
-    assume(pattern.tagged)
     true = sorted({tuple(row[atom] for atom in pattern.tagged) for row in expected(smarts, batch)})
     seeds = rng.sample(true, min(len(true), 5))
     for row in [*seeds, *true[:2]]:
         seeds.append(tuple(rng.sample(row, len(row))))
     for idx in range(batch.n_molecules):
         atoms = range(batch.atom_offsets[idx], batch.atom_offsets[idx + 1])
-        seeds += [tuple(rng.choice(atoms) for _ in pattern.tagged) for _ in range(3)]
+        if len(atoms) >= len(pattern.tagged):
+            seeds += [tuple(rng.sample(atoms, len(pattern.tagged))) for _ in range(3)]
+    assume(seeds)
     held = holds(pattern, batch, Classifier([pattern]).classify(batch), np.array(seeds))
     assert held.tolist() == [row in true for row in seeds]
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_matches_are_those_of_rdkit_for_many_more_patterns(seed):
     rng = random.Random(seed)
     batch = batch_of(*rng.sample(list(DIVERSE.values()), 10))
@@ -128,10 +130,13 @@ COUNTS = [
     ("[$([#6]-[#8])]", "CCO", 1),
     ("[$([#6]-[$([#8]-[#1])])]-[#6;!$([#6]-[#8])]", "CCO", 1),
     ("[#6;!$([#6]-[#8])]", "CCO", 1),
+    ("[$([!#1]=[*,$(*)]~C)]", "C=CC=O", 2),  # the two ends of the chain
     ("[#7+1](=O)[O-]", "CN(=O)=O", 1),
     ("[2#1]", "[2H]C([2H])C[18OH]", 2),
     ("[!#6;!#1]", "CCO", 1),
     ("[D{2-3}]", "COC", 1),
+    ("[!13#6&X4,#7]", "CN", 2),  # RDKit reads these two and cannot write them again
+    ("[$([#151]-C)]", "CC", 0),
     ("[z{1-}]", "CO", 2),  # the hydrogen and the carbon next to oxygen
 ]
 
@@ -156,12 +161,26 @@ def test_components_of_a_pattern_stay_within_one_molecule_of_the_batch():
     assert sorted_rows(match("[#8].[#8]", batch_of("O", "O.O", "O"))) == [(3, 4), (4, 3)]
 
 
+def test_patterns_match_alike_after_a_batch_was_pickled():
+    batch = batch_of(*DIVERSE.values())
+    for idx in range(0, batch.n_molecules, 2):
+        batch.explicit_molecule(idx)
+    copy = pickle.loads(pickle.dumps(batch))
+    for smarts in ("[*@](~*)(~*)~*", "*/*=*/*", "[k5]", "[R3]", "[r4]~[x3;v4]", "[^2;z1]", "[2#1,18*]"):
+        assert sorted_rows(match(smarts, copy)) == expected(smarts, batch) != []
+
+
 def test_a_pattern_matches_nothing_in_no_molecules():
     assert match("[#6]-[#6]", GraphBatch.from_molecules([])).shape == (0, 2)
 
 
 def test_a_hundred_recursive_parts_are_told_apart():
-    texts = [f"[$([#{element}]{bond}[#{other}])]" for element in (6, 7, 8, 16) for other in (1, 6, 7, 8, 9) for bond in "-=#~:"]
+    texts = [
+        f"[$([#{element}]{bond}[#{other}])]"
+        for element in (6, 7, 8, 16)
+        for other in (1, 6, 7, 8, 9)
+        for bond in "-=#~:"
+    ]
     batch = batch_of(*DIVERSE.values())
     patterns = [parse_pattern(smarts) for smarts in texts]
     classes = Classifier(patterns).classify(batch)
@@ -176,7 +195,8 @@ def test_a_pattern_that_is_not_smarts_is_refused_with_its_text_and_a_reason():
 
 
 def check_kept_patterns(folder, n_molecules):
-    kept = json.load(lzma.open(folder / "smarts" / "rdkit_match_counts.json.xz", "rt"))
+    with lzma.open(folder / "smarts" / "rdkit_match_counts.json.xz", "rt") as file:
+        kept = json.load(file)
     smiles = [molecule["smiles"] for molecule in kept["molecules"]]
     batch = batch_of(*random.Random(0).sample(smiles, n_molecules))
     patterns = [parse_pattern(smarts) for smarts in kept["smarts"]]

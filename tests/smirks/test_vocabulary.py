@@ -13,8 +13,36 @@ BATCH = GraphBatch.from_molecules([molecule_from_smiles(smiles) for smiles in DI
 ATOMS = [atom for idx in range(BATCH.n_molecules) for atom in BATCH.explicit_molecule(idx).GetAtoms()]
 
 NUMBERED = ["#{}", "X{}", "D{}", "H{}", "h{}", "v{}", "x{}", "R{}", "r{}", "z{}", "Z{}", "d{}", "{}*", "+{}", "-{}"]
-RANGED = [f"{name}{{{low}-{high}}}" for name in "XDhvxRrzZd+-" for low, high in ((0, 1), (1, 2), (2, 4), ("", 2), (3, ""))]
-BARE = ["*", "A", "a", "C", "c", "N", "n", "O", "o", "S", "P", "Cl", "H", "h", "X", "D", "v", "x", "R", "r", "z", "Z", "d", "+", "-"]
+RANGED = [
+    f"{name}{{{low}-{high}}}" for name in "XDhvxRrzZd+-" for low, high in ((0, 1), (1, 2), (2, 4), ("", 2), (3, ""))
+]
+BARE = [
+    "*",
+    "A",
+    "a",
+    "C",
+    "c",
+    "N",
+    "n",
+    "O",
+    "o",
+    "S",
+    "P",
+    "Cl",
+    "H",
+    "h",
+    "X",
+    "D",
+    "v",
+    "x",
+    "R",
+    "r",
+    "z",
+    "Z",
+    "d",
+    "+",
+    "-",
+]
 PRIMITIVES = [*BARE, *RANGED, *(text.format(number) for text in NUMBERED for number in range(9))]
 PRIMITIVES += ["#17", "#26", "18*", *(f"^{number}" for number in range(6))]
 
@@ -55,7 +83,9 @@ def test_bonds_with_equal_order_and_ring_membership_are_matched_alike(bond):
 
 
 def test_fields_beyond_one_word_of_bits_still_tell_atoms_apart():
-    patterns = [parse_pattern(f"[{text}]") for text in ("#6", "X4", "R1", "r5", "13*", "v4", "^3", "z1", "Z1", "H1", "+1", "a")]
+    patterns = [
+        parse_pattern(f"[{text}]") for text in ("#6", "X4", "R1", "r5", "13*", "v4", "^3", "z1", "Z1", "H1", "+1", "a")
+    ]
     classes = Classifier(patterns).classify(BATCH)
     for pattern in patterns:
         query = pattern.query.GetAtomWithIdx(0)
