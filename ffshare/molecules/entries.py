@@ -5,6 +5,8 @@ chemistry; the second makes a molecule of each entry. What either stage cannot u
 and the run goes on: molecules in = molecules labelled + failures.
 """
 
+from typing import Any
+
 from ffshare.errors import MoleculeError
 from ffshare.records import doc, record
 
@@ -47,6 +49,14 @@ class Entry:
     name: str = doc("name; '' where the file gives none")
     kind: str = doc("'smiles' or 'molblock'")
     text: str = doc("SMILES or CXSMILES; or the connection table of an SD record, from its name line to 'M  END'")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Entries travel to workers by the million: a plain tuple pickles several times as fast as a record does.
+        return _entry, (self.index, self.path, self.line, self.name, self.kind, self.text)
+
+
+def _entry(index: int, path: str, line: int, name: str, kind: str, text: str) -> Entry:
+    return Entry(index=index, path=path, line=line, name=name, kind=kind, text=text)
 
 
 @record
