@@ -44,11 +44,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("command", "output"), console_examples(), ids=lambda text: text[:40])
 def test_a_command_of_the_readme_prints_what_the_readme_shows(command: str, output: str, folder: Path) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", check=True
-    )
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, check=True)
     assert plain(output)
-    assert plain(done.stdout) == plain(output)
+    assert plain(done.stdout.decode("utf-8")) == plain(output)
 
 
 def test_the_python_session_of_the_readme_gives_what_it_shows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,22 @@
 """The command line: one module a command, imported only when that command runs."""
 
+import io
+import os
+import signal
 import sys
+from types import FrameType
 
 from cyclopts import App
 
 from ffshare import __version__
+from ffshare.cli.printable import printable
 from ffshare.errors import FfshareError
 
 app = App(
     name="ffshare",
     version=__version__,
     help="Assign force-field parameters to molecules, count them and see why: force fields as shared parameters.",
+    suppress_keyboard_interrupt=False,  # main says what an interruption leaves
 )
 _COMMANDS = {
     "assign": "Label every bond, angle, torsion and atom of molecules with the rule that gives its parameter.",
@@ -25,15 +31,41 @@ for _name, _help in _COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line; errors of ffshare end with their message and status 1, an interruption with 130."""
+    """Run the command line.
+
+    Status 0 is success; 1 an error, with its message; 2 a call that no command takes; 130 and 143 an end by Ctrl-C and
+    by SIGTERM; 141 that the reader of the output went away.
+    """
+    # An end asked for politely, by a scheduler for instance, removes temporary files and ends workers as Ctrl-C does.
+    signal.signal(signal.SIGTERM, _end)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is: no name stops a run
     try:
-        app()
+        try:
+            app(sys.argv[1:])
+        finally:
+            sys.stdout.flush()
     except FfshareError as error:
-        print(f"ffshare: {error}", file=sys.stderr)
-        sys.exit(1)
+        _fail(str(error), 1)
     except BrokenPipeError:
-        sys.stderr.close()
+        _discard_output()
         sys.exit(141)
+    except OSError as error:
+        _discard_output()
+        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1)
     except KeyboardInterrupt:
-        print("ffshare: interrupted; nothing was written under the final names", file=sys.stderr)
-        sys.exit(130)
+        _fail("interrupted; no output file was written", 130)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+def _fail(message: str, status: int) -> None:
+    print(f"ffshare: {printable(message)}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _discard_output() -> None:
+    """Send what is still to be written to standard output nowhere, since Python would try again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

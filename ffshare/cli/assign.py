@@ -3,17 +3,18 @@
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import TracebackType
+from typing import Annotated, Any, Literal, Self
 
 from cyclopts import Parameter
 
 from ffshare import __version__
 from ffshare.assign import LABEL_SCHEMA, MOLECULE_SCHEMA, Scheme
 from ffshare.cli.console import note, print_json
-from ffshare.cli.labelling import LabelledChunk, Labeller, in_chunks, scheme_of
-from ffshare.cli.outputs import CsvTables, OutputFiles
+from ffshare.cli.labelling import Input, LabelledChunk, Labeller, Workers, in_chunks, note_failures, scheme_of
+from ffshare.cli.outputs import CsvTables, JsonTables, OutputFiles, TableWriter
 from ffshare.data_files import checksum
-from ffshare.molecules import Failure
+from ffshare.molecules import STANDARD_INPUT, Failure
 
 # Terms without a rule that are named one by one; all of them are in the labels, with no rule.
 _SHOWN = 10
@@ -22,10 +23,10 @@ _FAILURE_HEADS = ("molecule_idx", "file", "line", "name", "input", "reason", "ad
 
 
 def assign(
-    *inputs: str,
+    *inputs: Input,
     scheme: str,
     out: Path | None = None,
-    workers: int = 1,
+    workers: Workers = 1,
     strict: bool = False,
     smiles_column: str | None = None,
     name_column: str | None = None,
@@ -36,8 +37,8 @@ def assign(
 
     One row a term: molecule_idx, molecule, section, atoms, rule_id and pattern, the last two empty where no rule
     matches. Beside labels.parquet stand labels.molecules.parquet (mapped SMILES: atom i carries map number i+1) and
-    labels.failures.csv (what could not be read or labelled, and why). Without --out the labels go to standard output
-    as CSV.
+    labels.failures.csv (what could not be read or labelled, and why). Without --out the labels go to standard output,
+    as CSV or with --json as JSON.
 
     Args:
         inputs: SMILES files (.smi), tables (.csv, .tsv, .parquet), SD files (.sdf), each also .gz; directories; - for
@@ -49,9 +50,17 @@ def assign(
         smiles_column: Heading of the SMILES column of tables.
         name_column: Heading of the name column of tables.
         mode: compat: as openff-toolkit does; spec: as the SMIRNOFF specification says.
-        json: Print the summary as JSON.
+        json: Print JSON: the summary, or without --out the labels.
     """
     chosen = scheme_of(scheme, mode)
+    chunks = in_chunks(
+        Labeller(scheme=chosen),
+        inputs,
+        workers=workers,
+        strict=strict,
+        smiles_column=smiles_column,
+        name_column=name_column,
+    )
     settings = {
         "workers": workers,
         "strict": strict,
@@ -63,17 +72,10 @@ def assign(
     with ExitStack() as stack:
         output: LabelFiles | LabelStream
         if out is None:
-            output = LabelStream()
+            output = stack.enter_context(LabelStream(as_json=json))
         else:
-            output = LabelFiles(stack.enter_context(OutputFiles()), out, provenance(chosen, inputs, settings))
-        chunks = in_chunks(
-            Labeller(scheme=chosen, with_molecules=out is not None),
-            inputs,
-            workers=workers,
-            strict=strict,
-            smiles_column=smiles_column,
-            name_column=name_column,
-        )
+            files = stack.enter_context(OutputFiles(inputs))
+            output = LabelFiles(files, out, provenance(chosen, inputs, settings))
         for chunk in chunks:
             output.take(chunk)
             summary.take(chunk)
@@ -95,9 +97,13 @@ def provenance(scheme: Scheme, inputs: tuple[str, ...], settings: dict[str, Any]
         "ffshare": __version__,
         "scheme": scheme.name,
         "force_field_checksums": dict(scheme.checksums),
-        "input_checksums": {path: checksum(Path(path)) if Path(path).is_file() else None for path in inputs},
+        "input_checksums": {path: _checksum(path) for path in inputs},
         "settings": settings,
     }
+
+
+def _checksum(given: str) -> str | None:
+    return checksum(Path(given)) if given != STANDARD_INPUT and Path(given).is_file() else None
 
 
 class LabelFiles:
@@ -123,17 +129,29 @@ class LabelFiles:
 
 
 class LabelStream:
-    """Labels as CSV on standard output, failures on standard error."""
+    """Labels on standard output, ended when the block ends without an error; failures on standard error."""
 
-    def __init__(self) -> None:
-        """Write the heading."""
-        self._labels = CsvTables(sys.stdout, LABEL_SCHEMA)
+    def __init__(self, *, as_json: bool) -> None:
+        """Start the output.
+
+        Args:
+            as_json: Whether the labels are a JSON array; else they are CSV.
+        """
+        self._labels: TableWriter = JsonTables(sys.stdout) if as_json else CsvTables(sys.stdout, LABEL_SCHEMA)
 
     def take(self, chunk: LabelledChunk) -> None:
         """Append what a chunk became."""
         self._labels.write(chunk.labels)
-        for one in chunk.failures:
-            note(f"{one.path} line {one.line} ({one.name or one.text}): {one.reason}; {one.advice}")
+        note_failures(chunk.failures)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._labels.close()
 
 
 def _failure_row(failure: Failure) -> tuple[object, ...]:
@@ -184,7 +202,7 @@ class Summary:
         if numbers["unassigned"] > len(self._unassigned):
             note(f"no rule: {numbers['unassigned'] - len(self._unassigned):,} more terms, all in the labels")
         if numbers["undefined_stereo"]:
-            note(f"{numbers['undefined_stereo']:,} molecules leave stereochemistry undefined; labelled as given")
+            note(f"molecules with undefined stereochemistry, labelled as given: {numbers['undefined_stereo']:,}")
         line = (
             f"{numbers['read']:,} molecules read = {numbers['labelled']:,} labelled + {numbers['failed']:,} failed; "
             f"{numbers['terms']:,} terms, {numbers['unassigned']:,} without a rule ({self._scheme})"

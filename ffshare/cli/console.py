@@ -11,6 +11,8 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from rich.table import Table
 from rich.text import Text
 
+from ffshare.cli.printable import printable
+
 # Rows wrap at the terminal's width; in a file or a pipe they are not cut.
 _PLAIN_WIDTH = 200
 
@@ -26,7 +28,7 @@ def note(message: str) -> None:
     Args:
         message: The line. Markup in it is shown as it stands, since it may hold text from files.
     """
-    print(message, file=sys.stderr)
+    print(printable(message), file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
@@ -46,12 +48,14 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], heads: Mapping[st
         rows: Cells by key.
         heads: Heading of each key to show, in order.
     """
-    table = Table(title=Text(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=Text(printable(title)), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
+    )
     for key, head in heads.items():
         numeric = all(isinstance(row[key], int | float | None) for row in rows)
         table.add_column(Text(head), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(row[key])) for key in heads))
+        table.add_row(*(Text(printable(_cell(row[key]))) for key in heads))
     results().print(table)
 
 
@@ -81,6 +85,7 @@ def progress_bar(label: str) -> Progress:
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),
         transient=True,
+        redirect_stdout=False,  # where standard output is a file, results belong there and not above the bar
     )
     bar.add_task(label, total=None)
     return bar

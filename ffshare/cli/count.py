@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from ffshare.assign import Tally, counts
 from ffshare.assign.count import FEW_MOLECULES
 from ffshare.cli.console import note, print_json, print_table
-from ffshare.cli.labelling import Tallier, in_chunks, scheme_of
+from ffshare.cli.labelling import Input, Tallier, Workers, in_chunks, note_failures, scheme_of
 
 _HEADS = {
     "scheme": "scheme",
@@ -24,9 +24,9 @@ _HEADS = {
 
 
 def count(
-    *inputs: str,
+    *inputs: Input,
     scheme: list[str],
-    workers: int = 1,
+    workers: Workers = 1,
     strict: bool = False,
     smiles_column: str | None = None,
     name_column: str | None = None,
@@ -61,6 +61,7 @@ def count(
     ):
         tallies = list(map(add, tallies, chunk.tallies)) if tallies else list(chunk.tallies)
         n_failed += len(chunk.failures)
+        note_failures(chunk.failures)
     found = [counts(one.name, one.tables, use) for one, use in zip(chosen, tallies, strict=True)]
     rows: list[dict[str, Any]] = reduce(add, (one.to_dicts() for one in found), [])
     n_molecules = found[0].n_molecules

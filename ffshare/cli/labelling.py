@@ -1,19 +1,35 @@
 """From entries to labels, one chunk at a time: the work that `assign` and `count` hand to processes."""
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import TypeVar
+import os
+import signal
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import Annotated, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from ffshare.assign import MOLECULE_SCHEMA, Scheme, SmirnoffScheme, Tally, load_scheme, molecule_table, observe, tally
-from ffshare.cli.console import progress_bar
+from ffshare.assign import Scheme, SmirnoffScheme, Tally, load_scheme, molecule_table, observe, tally
+from ffshare.cli.console import note, progress_bar
 from ffshare.errors import MoleculeError, SchemeError
-from ffshare.molecules import Entry, Failure, batch_of_entries, chunked, read_entries
+from ffshare.molecules import STANDARD_INPUT, Entry, Failure, batch_of_entries, chunked, read_entries
 from ffshare.parallel import map_chunks
 from ffshare.records import doc, record
 from ffshare.rules import Mode, Observations
+
+
+def _refuse_options(kind: type[str], given: str) -> None:
+    if given.startswith("-") and given != STANDARD_INPUT:
+        raise ValueError(f"No option {given}. A file whose name starts with a hyphen is given as ./{given}.")
+
+
+Input = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_refuse_options)]
+"""Type of an argument that names an input: '-' alone is standard input and no option."""
+
+Workers = Annotated[int, Parameter(validator=Number(gte=1))]
+"""Type of the option for processes: a call with none is refused."""
 
 
 @record
@@ -21,7 +37,7 @@ class LabelledChunk:
     """What became of one chunk of entries."""
 
     labels: pa.Table = doc("a row a term")
-    molecules: pa.Table = doc("a row a molecule, or none where they were not asked for")
+    molecules: pa.Table = doc("a row a molecule")
     unassigned: pa.Table = doc("terms without a rule")
     failures: tuple[Failure, ...] = doc("entries that gave no molecule")
     tally: Tally = doc("how often each rule was used")
@@ -33,7 +49,7 @@ class LabelledChunk:
 
     @property
     def n_undefined_stereo(self) -> int:
-        """Molecules that leave stereochemistry undefined, as far as their mapped SMILES were asked for."""
+        """Molecules that leave stereochemistry undefined."""
         return int(np.count_nonzero(self.molecules["n_undefined_stereo"]))
 
 
@@ -42,16 +58,14 @@ class Labeller:
     """Labels a chunk of entries by one scheme. Picklable."""
 
     scheme: Scheme = doc("the scheme")
-    with_molecules: bool = doc("whether mapped SMILES are asked for")
 
     def __call__(self, entries: Sequence[Entry | Failure]) -> LabelledChunk:
         """The labels of some entries."""
         batch = batch_of_entries(entries)
         assignment = self.scheme.assign(batch)
-        molecules = molecule_table(batch) if self.with_molecules else MOLECULE_SCHEMA.empty_table()
         return LabelledChunk(
             labels=assignment.to_table(),
-            molecules=molecules,
+            molecules=molecule_table(batch),
             unassigned=assignment.unassigned(),
             failures=batch.failures,
             tally=tally(batch.n_molecules, assignment.sites, assignment.tables),
@@ -126,7 +140,7 @@ def scheme_of(name: str, mode: Mode = "compat") -> Scheme:
     Returns:
         The scheme.
     """
-    return load_scheme(*([name] if Path(name).exists() else name.split(",")), mode=mode)
+    return load_scheme(*([name] if os.path.exists(name) else name.split(",")), mode=mode)
 
 
 def smirnoff_scheme_of(name: str) -> SmirnoffScheme:
@@ -172,16 +186,42 @@ def in_chunks(
         An iterator over the results.
 
     Raises:
-        MoleculeError: `strict` and a molecule cannot be used.
-        InputError: An input as a whole cannot be used.
+        InputError: Here, for what is wrong with the inputs as far as their first molecule; while iterating, when a
+            file can no longer be read.
+        MoleculeError: While iterating: `strict`, and a molecule cannot be used.
     """
     entries = read_entries(inputs, smiles_column=smiles_column, name_column=name_column)
-    with progress_bar("labelling") as bar:
-        for done in map_chunks(work, chunked(entries), workers=workers):
+    return _with_bar(map_chunks(work, _interruptible(chunked(entries)), workers=workers), strict)
+
+
+def _interruptible(chunks: Iterator[list[Entry | Failure]]) -> Iterator[list[Entry | Failure]]:
+    """The same chunks; Ctrl-C ends the wait for one."""
+    signal.siginterrupt(signal.SIGINT, True)
+    for chunk in chunks:
+        yield chunk
+        # RDKit, which may have matched patterns meanwhile, leaves it so that a read goes on after Ctrl-C.
+        signal.siginterrupt(signal.SIGINT, True)
+
+
+def _with_bar(chunks: Generator[Done, None, None], strict: bool) -> Iterator[Done]:
+    with closing(chunks), progress_bar("labelling") as bar:
+        for done in chunks:
             if strict and done.failures:
                 first = done.failures[0]
-                raise MoleculeError(
-                    f"{first.path}, line {first.line} ({first.name or first.text}): {first.reason}", first.advice
-                )
+                raise MoleculeError(f"{_place(first)}: {first.reason}", first.advice)
             yield done
             bar.advance(bar.task_ids[0], done.n_read)
+
+
+def note_failures(failures: Iterable[Failure]) -> None:
+    """Write a line to standard error for each molecule that could not be used, where no file tells of it.
+
+    Args:
+        failures: The molecules.
+    """
+    for one in failures:
+        note(f"{_place(one)}: {one.reason}; {one.advice}")
+
+
+def _place(failure: Failure) -> str:
+    return f"{failure.path}, line {failure.line} ({failure.name or failure.text})"

@@ -5,10 +5,13 @@ Ctrl-C nothing stands under a final name, and what stood there before is untouch
 """
 
 import csv
+import errno
+import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
@@ -32,16 +35,16 @@ class TableWriter(Protocol):
 class ParquetTables:
     """Tables into a Parquet file, a row group each."""
 
-    def __init__(self, path: Path, schema: pa.Schema, metadata: Mapping[str, Any]) -> None:
-        """Open a file.
+    def __init__(self, stream: IO[bytes], schema: pa.Schema, metadata: Mapping[str, Any]) -> None:
+        """Start the file.
 
         Args:
-            path: Where to write.
+            stream: Open for bytes.
             schema: Columns of the tables.
             metadata: Kept in the file under the key ``ffshare``, as JSON.
         """
         self._schema = schema.with_metadata({"ffshare": json.dumps(metadata)})
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(stream, self._schema, compression="zstd")
 
     def write(self, table: pa.Table) -> None:
         """Append a table as a row group."""
@@ -103,11 +106,40 @@ def _csv_column(column: pa.ChunkedArray) -> Iterable[Any]:
     return ["-".join(map(str, value)) for value in values] if pa.types.is_list(column.type) else values
 
 
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Refusals of the system as errors that name the file that was to be written."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; "
+            "choose another name, in a folder that exists, that you may write to and that has room"
+        ) from error
+
+
+class _Unfinished(io.FileIO):
+    """A new file under a temporary name, whose errors name the file that it is to become."""
+
+    def __init__(self, temporary: Path, final: Path) -> None:
+        super().__init__(temporary, "x")
+        self._final = final
+
+    def write(self, data: Any) -> int:
+        with _naming(self._final):
+            return super().write(data)
+
+
 class OutputFiles:
     """Several output files that get their final names together, when the block ends without an error."""
 
-    def __init__(self) -> None:
-        """No files yet."""
+    def __init__(self, inputs: Iterable[str | Path] = ()) -> None:
+        """No files yet.
+
+        Args:
+            inputs: Files that the outputs are made from. They are not overwritten.
+        """
+        self._inputs = frozenset(map(os.path.realpath, inputs))
         self._files: list[tuple[Path, Path]] = []
         self._stack = ExitStack()
 
@@ -121,10 +153,15 @@ class OutputFiles:
             self._stack.close()
             if kind is None:
                 for temporary, final in self._files:
-                    os.replace(temporary, final)
+                    with _naming(final):
+                        os.replace(temporary, final)
+        except OutputError:
+            if kind is None:
+                raise  # else the first error, which ended the block, tells more
         finally:
             for temporary, _ in self._files:
-                temporary.unlink(missing_ok=True)
+                with suppress(OSError):  # there is no file, or no folder
+                    temporary.unlink()
 
     def table(self, path: Path, schema: pa.Schema, metadata: Mapping[str, Any]) -> TableWriter:
         """A table file, its format given by its suffix: .parquet, .csv or .json.
@@ -138,21 +175,20 @@ class OutputFiles:
             A writer; it is closed when the block ends.
 
         Raises:
-            OutputError: The suffix is unknown or the folder cannot be written to.
+            OutputError: The suffix is unknown, the folder cannot be written to, or the name is that of an input.
         """
         if path.suffix not in TABLE_SUFFIXES:
             raise OutputError(f"cannot write {path}: give a name that ends in {', '.join(TABLE_SUFFIXES)}")
-        if path.suffix != ".parquet":
-            stream = self.text(path.with_suffix(".metadata.json"))
-            stream.write(json.dumps(metadata, indent=1) + "\n")
         writer: TableWriter
         if path.suffix == ".parquet":
-            writer = ParquetTables(self._temporary(path), schema, metadata)
+            writer = ParquetTables(self._open(path), schema, metadata)
         elif path.suffix == ".csv":
             writer = CsvTables(self.text(path), schema)
         else:
             writer = JsonTables(self.text(path))
         self._stack.callback(writer.close)
+        if path.suffix != ".parquet":
+            self.text(path.with_suffix(".metadata.json")).write(json.dumps(metadata, indent=1) + "\n")
         return writer
 
     def rows(self, path: Path, heads: Sequence[str]) -> Any:
@@ -171,18 +207,19 @@ class OutputFiles:
 
     def text(self, path: Path) -> IO[str]:
         """A text file in UTF-8, closed when the block ends."""
-        return self._stack.enter_context(open(self._temporary(path), "w", encoding="utf-8", newline=""))
+        return self._stack.enter_context(io.TextIOWrapper(self._open(path), encoding="utf-8", newline=""))
 
-    def _temporary(self, path: Path) -> Path:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            temporary.touch(exist_ok=False)
-        except OSError as error:
-            raise OutputError(
-                f"cannot write {path}: {error.strerror or error}; choose a folder that exists and that you may write to"
-            ) from error
+    def _open(self, path: Path) -> io.BufferedWriter:
+        if os.path.realpath(path) in self._inputs:
+            raise OutputError(f"cannot write {path}: it is an input of this run; choose another name")
+        # By chance and not by number of the process, since two containers may share a folder.
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         self._files.append((temporary, path))
-        return temporary
+        with _naming(path):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            # Buffered, since a file by itself may write less than it was given.
+            return self._stack.enter_context(io.BufferedWriter(_Unfinished(temporary, path)))
 
 
 TABLE_SUFFIXES = (".parquet", ".csv", ".json")
