@@ -48,15 +48,16 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], heads: Mapping[st
         rows: Cells by key.
         heads: Heading of each key to show, in order.
     """
-    table = Table(
-        title=Text(printable(title)), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
-    )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for key, head in heads.items():
         numeric = all(isinstance(row[key], int | float | None) for row in rows)
         table.add_column(Text(head), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(_cell(row[key]))) for key in heads))
-    results().print(table)
+    console = results()
+    # Not as the table's own title, which would wrap at the width of the table.
+    console.print(Text(printable(title), style="bold"), soft_wrap=True)
+    console.print(table)
 
 
 def _cell(value: Any) -> str:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ffshare import __version__
 from ffshare.assign import term_differences
 from ffshare.cli.console import note, print_json, print_table
-from ffshare.cli.labelling import smirnoff_scheme_of
+from ffshare.cli.labelling import Input, smirnoff_scheme_of
 from ffshare.cli.outputs import OutputFiles
 from ffshare.molecules import read_batches
 from ffshare.rules import RuleDiff, SectionDiff, diff_rules
@@ -50,7 +50,7 @@ _TERM_SCHEMA = pa.schema(
 def diff(
     old: str,
     new: str,
-    *inputs: str,
+    *inputs: Input,
     out: Path | None = None,
     smiles_column: str | None = None,
     name_column: str | None = None,
@@ -81,7 +81,7 @@ def diff(
             row = {name: getattr(one, name) for name in _TERM_SCHEMA.names if hasattr(one, name)}
             terms.append(row | {"molecule_idx": int(batch.input_idxs[place]), "molecule": batch.names[place]})
     if out is not None:
-        with OutputFiles() as files:
+        with OutputFiles(inputs) as files:
             metadata = {"ffshare": __version__, "old": schemes[0].name, "new": schemes[1].name, "inputs": list(inputs)}
             files.table(out, _TERM_SCHEMA, metadata).write(pa.Table.from_pylist(terms, schema=_TERM_SCHEMA))
     if json:

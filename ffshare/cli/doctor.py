@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata, util
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,7 +34,8 @@ def doctor(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
     """
     conda = (Path(sys.prefix) / "conda-meta").is_dir()
     core = {name: _version(name) for name in _CORE}
-    parts = [_part(name, conda) for name in _PARTS]
+    providers = _providers([module for module, _, _ in _PARTS.values()])
+    parts = [_part(name, providers, conda) for name in _PARTS]
     if json:
         report = {
             "ffshare": __version__,
@@ -51,9 +52,9 @@ def doctor(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
     print_table("optional parts", parts, heads)
 
 
-def _part(name: str, conda: bool) -> dict[str, Any]:
+def _part(name: str, providers: Mapping[str, Sequence[str]], conda: bool) -> dict[str, Any]:
     module, purpose, extra = _PARTS[name]
-    distributions = _distributions_of(module)
+    distributions = providers[module]
     present = _is_present(module)
     # From conda the openff packages come under other names, and pip would overwrite them.
     add = (
@@ -82,12 +83,13 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _distributions_of(module: str) -> list[str]:
-    """Distributions that install a module: several share the folder ``openff``, so files are asked, not names."""
-    folder = module.replace(".", "/") + "/__init__.py"
-    alone = module.replace(".", "/") + ".py"
-    return sorted(
-        one.metadata["Name"]
-        for one in metadata.distributions()
-        if any(str(file) in (folder, alone) for file in one.files or ())
-    )
+def _providers(modules: Sequence[str]) -> dict[str, list[str]]:
+    """Distributions that install each module: several share the folder ``openff``, so files are asked, not names."""
+    found: dict[str, list[str]] = {module: [] for module in modules}
+    for distribution in metadata.distributions():
+        files = set(map(str, distribution.files or ()))
+        for module in modules:
+            path = module.replace(".", "/")
+            if files & {f"{path}/__init__.py", f"{path}.py"}:
+                found[module].append(distribution.metadata["Name"])
+    return {module: sorted(names) for module, names in found.items()}

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ffshare.cli.console import note, print_json, print_table
-from ffshare.cli.labelling import Observer, in_chunks, smirnoff_scheme_of
+from ffshare.cli.labelling import Input, Observer, Workers, in_chunks, smirnoff_scheme_of
 from ffshare.rules import lint as lint_rules
 from ffshare.rules import merged
 
@@ -17,8 +17,8 @@ _HEADS = {"rule_id": "rule", "line": "line", "kind": "what", "certainty": "certa
 def lint(
     force_field: str,
     *,
-    against: list[str] | None = None,
-    workers: int = 1,
+    against: list[Input] | None = None,
+    workers: Workers = 1,
     smiles_column: str | None = None,
     name_column: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,

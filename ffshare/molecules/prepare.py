@@ -16,6 +16,9 @@ from ffshare.molecules.rdkit_log import reason_of_failure
 
 SANITIZE = Chem.SANITIZE_ALL ^ Chem.SANITIZE_ADJUSTHS ^ Chem.SANITIZE_SETAROMATICITY
 
+# RDKit's writers overflow the stack on chains of some 15,000 atoms, and its stereo perception takes minutes before that.
+_MOST_ATOMS = 10_000
+
 # openff-toolkit accepts unpaired electrons on these only: transition metals, lanthanides and actinides.
 MAY_BE_RADICAL = np.zeros(256, dtype=bool)
 for _first, _last in ((21, 30), (39, 48), (57, 80), (89, 112)):
@@ -163,4 +166,11 @@ def mend(molecule: Chem.Mol) -> Chem.Mol:
 def _not_empty(molecule: Chem.Mol) -> Chem.Mol:
     if molecule.GetNumAtoms() == 0:
         raise MoleculeError("no atoms", "remove the empty record")
+    if molecule.GetNumAtoms() > _MOST_ATOMS // 4:  # with four hydrogens each it may be too large: count them
+        n_atoms = molecule.GetNumAtoms(onlyExplicit=False)
+        if n_atoms > _MOST_ATOMS:
+            raise MoleculeError(
+                f"{n_atoms:,} atoms, hydrogens included; at most {_MOST_ATOMS:,} are taken",
+                "cut it into smaller molecules",
+            )
     return molecule

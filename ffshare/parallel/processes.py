@@ -2,17 +2,22 @@
 
 The function travels to each worker once. Only a few chunks are under way at a time, so that neither a fast reader nor
 a slow writer lets memory grow.
+
+Each worker has a pipe of its own, and a thread here that sends it a chunk and waits for its answer. So a worker that is
+killed is missed at once, in the middle of an answer too. `concurrent.futures` has one pipe for the answers of all
+workers, and this process holds its writing end as well: half an answer of a dead worker is waited for without end, even
+when no worker is left.
 """
 
 import multiprocessing
-import os
+import pickle
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ffshare.errors import FfshareError
@@ -20,10 +25,8 @@ from ffshare.errors import FfshareError
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
-# Chunks under way for each worker: one in work, one waiting, so that no worker idles while results are taken.
+# Chunks under way for each worker: one in work, one waiting, so that no worker idles while the next is read.
 _CHUNKS_PER_WORKER = 2
-
-_installed: Callable[[Any], Any] | None = None
 
 
 class WorkerError(FfshareError):
@@ -65,28 +68,75 @@ def _map_here(function: Callable[[Chunk], Result], chunks: Iterable[Chunk]) -> G
 
 
 def _map_in_processes(
-    function: Callable[[Chunk], Result], chunks: Iterable[Chunk], workers: int
+    function: Callable[[Chunk], Result], chunks: Iterable[Chunk], n_workers: int
 ) -> Generator[Result, None, None]:
-    # 'spawn' is the one start method that is safe beside threads and the same on every system.
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_install, initargs=(function,)
-    )
+    workers: list[_Worker] = []
+    idle: SimpleQueue[_Worker] = SimpleQueue()
+
+    def answer_of_next_idle(chunk: Chunk) -> Result:
+        worker = idle.get()
+        try:
+            result: Result = worker.answer(chunk)
+        finally:
+            idle.put(worker)
+        return result
+
+    threads = ThreadPoolExecutor(n_workers)
     under_way: deque[Future[Result]] = deque()
     try:
         for chunk in chunks:
-            with _interrupt_held():
-                under_way.append(pool.submit(_call, chunk))
-            if len(under_way) >= workers * _CHUNKS_PER_WORKER:
+            if len(workers) < n_workers:
+                workers.append(_Worker(function))
+                idle.put(workers[-1])
+            under_way.append(threads.submit(answer_of_next_idle, chunk))
+            if len(under_way) >= n_workers * _CHUNKS_PER_WORKER:
                 yield under_way.popleft().result()
         while under_way:
             yield under_way.popleft().result()
-    except BrokenProcessPool as error:
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+        for worker in workers:
+            worker.end()
+        threads.shutdown()
+
+
+class _Worker:
+    """A process that answers chunks, one at a time."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        # 'spawn' is the one start method that is safe beside threads and the same on every system.
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs, function), daemon=True)
+        with theirs, _telling_of_death(), _interrupt_held():
+            self._process.start()
+
+    def answer(self, chunk: Any) -> Any:
+        """What the function returns for a chunk; what it raises is raised."""
+        with _telling_of_death():
+            self._connection.send(chunk)
+            packed = self._connection.recv_bytes()
+        result, error = pickle.loads(packed)
+        if error is not None:
+            raise error
+        return result
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.terminate()
+        self._process.join()
+
+
+@contextmanager
+def _telling_of_death() -> Iterator[None]:
+    """The end of a pipe as what it means; in the middle of an answer it is an OSError."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
         raise WorkerError(
             "a worker process died before it answered; standard error may say why. Most often memory ran out: use "
             "fewer workers. In a script, call from under 'if __name__ == \"__main__\":'"
         ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
@@ -99,23 +149,19 @@ def _interrupt_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
-def _install(function: Callable[[Any], Any]) -> None:
-    global _installed  # the one thing that a worker process holds
-    _installed = function
+def _work(connection: "Connection[Any, Any]", function: Callable[[Any], Any]) -> None:
+    """Answer chunks until the process that sends them is gone."""
     # Ctrl-C reaches all processes of a terminal; the one that the user started ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError, OSError):
+        while True:
+            chunk = connection.recv()
+            connection.send_bytes(_packed_answer(function, chunk))
 
 
-def _end_with_parent() -> None:
-    """End this process when the one that started it is gone, killed perhaps: nothing else would tell it."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _call(chunk: Any) -> Any:
-    assert _installed is not None
-    return _installed(chunk)
+def _packed_answer(function: Callable[[Any], Any], chunk: Any) -> bytes:
+    try:
+        return pickle.dumps((function(chunk), None), protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        return pickle.dumps((None, error))

@@ -111,14 +111,14 @@ def results(tmp_path):
 class Process:
     """`ffshare` in a process of its own, at the end of pipes."""
 
-    def __init__(self, *arguments, stdout=subprocess.PIPE):
+    def __init__(self, *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **environment):
         self.popen = subprocess.Popen(
             [sys.executable, "-m", "ffshare", *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=stdout,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             start_new_session=True,
-            env=os.environ | {"PYTHONUTF8": "1"},
+            env=os.environ | {"PYTHONUTF8": "1"} | environment,
         )
 
     def feed(self, data):
@@ -133,8 +133,8 @@ class Process:
     def end(self):
         """Wait for its end, with its standard input still open if it is."""
         status = self.popen.wait(PATIENCE)
-        out = self.popen.stdout.read() if self.popen.stdout else b""
-        return Outcome(status=status, out=out.decode(), err=self.popen.stderr.read().decode())
+        out, err = (stream.read().decode() if stream else "" for stream in (self.popen.stdout, self.popen.stderr))
+        return Outcome(status=status, out=out, err=err)
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_the_terms_of_a_metal_are_there_without_a_rule(cli, write, results):
 def test_a_molecule_of_a_thousand_atoms_is_labelled(cli, rules, write, results):
     # A PEG of n units and polyethylene of m carbons, terms counted by hand for their chains.
     n, m = 143, 333
-    done, failures = outcome(cli, rules, results, write(f"{'OCC' * n}O peg\n{'C' * m} polyethylene\n"))
+    _, failures = outcome(cli, rules, results, write(f"{'OCC' * n}O peg\n{'C' * m} polyethylene\n"))
     assert failures == []
     table = pq.read_table(results / "labels.parquet")
     counts = {}

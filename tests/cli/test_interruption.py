@@ -73,13 +73,14 @@ def workers_of(process):
     return found
 
 
-def test_a_worker_that_is_killed_ends_the_run_with_a_message(start, rules, results):
+def test_workers_that_are_killed_end_the_run_with_a_message(start, rules, results):
     if not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists():
         pytest.skip("this system does not list the children of a process")
     process = start("assign", "-", "--scheme", rules, "--out", results / FINAL, "--workers", "2")
     process.feed(LINES * 5)
     wait_for_rest(results)
-    os.kill(workers_of(process)[0], signal.SIGKILL)
+    for worker in workers_of(process):
+        os.kill(worker, signal.SIGKILL)
     process.popen.stdin.close()
     done = process.end()
     assert done.fails("ffshare: a worker process died before it answered")

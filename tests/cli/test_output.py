@@ -124,25 +124,30 @@ def test_files_have_no_final_name_before_the_end(results, suffix):
     assert not any(name.endswith(".part") for name in names(results))
 
 
+def write_files(folder, error=None):
+    """Some files of one group; with an error the block ends by it."""
+    with OutputFiles() as files:
+        files.table(folder / "labels.parquet", SCHEMA, {}).write(ROWS)
+        files.table(folder / "labels.csv", SCHEMA, {}).write(ROWS)
+        files.rows(folder / "more.csv", ["a"]).writerow(["b"])
+        if error is not None:
+            raise error
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_after_any_error_there_is_no_file(results, error):
-    with pytest.raises(error), OutputFiles() as files:
-        files.table(results / "labels.parquet", SCHEMA, {}).write(ROWS)
-        files.table(results / "labels.csv", SCHEMA, {}).write(ROWS)
-        files.rows(results / "more.csv", ["a"]).writerow(["b"])
-        raise error
-    assert names(results) == []
-
-
-def test_the_first_error_is_the_one_that_is_told(results):
-    with largest_file(0), pytest.raises(ValueError, match="the first"), OutputFiles() as files:
-        files.table(results / "labels.csv", SCHEMA, {}).write(ROWS)
-        raise ValueError("the first")
+    with pytest.raises(error):
+        write_files(results, error)
     assert names(results) == []
 
 
 def test_a_disk_that_is_full_at_the_last_moment_is_an_error(results):
-    with largest_file(0), pytest.raises(OutputError, match=r"cannot write .*labels.csv: File too large"):
-        with OutputFiles() as files:
-            files.table(results / "labels.csv", SCHEMA, {}).write(ROWS)
+    with largest_file(0), pytest.raises(OutputError, match=r"cannot write .*: File too large"):
+        write_files(results)
+    assert names(results) == []
+
+
+def test_of_two_errors_the_first_is_told(results):
+    with largest_file(0), pytest.raises(ValueError, match="the first"):
+        write_files(results, ValueError("the first"))
     assert names(results) == []

@@ -247,3 +247,9 @@ def test_a_smiles_that_is_not_ascii_is_refused():
 def test_an_aromatic_bond_outside_a_ring_is_refused():
     with pytest.raises(MoleculeError, match="aromatic outside a ring; write it as a single or double bond"):
         GraphBatch.from_molecules([molecule_from_smiles("C:C")])
+
+
+def test_a_molecule_of_too_many_atoms_is_refused_before_anything_slow_is_done():
+    assert molecule_from_smiles("C" * 3000).GetNumAtoms() == 3000
+    with pytest.raises(MoleculeError, match="10,505 atoms, hydrogens included; at most 10,000 are taken; cut it"):
+        molecule_from_smiles("C" * 3501)

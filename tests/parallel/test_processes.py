@@ -139,6 +139,23 @@ def test_a_worker_that_dies_is_an_error_that_says_what_to_do(function):
         list(map_chunks(function, [0, 1, 0, 0], workers=2))
 
 
+@pytest.mark.parametrize("delay", [0.02, 0.03, 0.04, 0.06])
+def test_a_worker_that_dies_in_the_middle_of_its_answer_is_missed_while_the_others_live(delay):
+    with pytest.raises(WorkerError, match="a worker process died before it answered"):
+        list(map_chunks(work.die_while_answering, [0, delay, 0, 0, 0, 0], workers=2))
+
+
+def test_a_connection_that_the_function_loses_is_its_own_error():
+    results = map_chunks(work.raise_error, [ConnectionResetError("by peer")], workers=2)
+    with pytest.raises(ConnectionResetError, match="by peer"):
+        list(results)
+
+
+def test_an_answer_that_cannot_travel_is_an_error_and_not_a_hang():
+    with pytest.raises(TypeError, match="it stays where it is"):
+        list(map_chunks(work.answer_that_cannot_travel, [1], workers=2))
+
+
 @pytest.mark.parametrize("workers", [0, -1])
 def test_fewer_than_one_worker_is_refused_at_once(workers):
     with pytest.raises(ValueError, match=f"workers must be 1 or more, not {workers}"):

@@ -1,6 +1,7 @@
 """Work for other processes: small functions in a module that loads fast."""
 
 import os
+import threading
 import time
 
 
@@ -58,3 +59,23 @@ class LostOnTheWay:
 
     def __call__(self, chunk):
         return chunk
+
+
+def die_while_answering(delay):
+    """An answer so large that sending it takes a while; the process ends some seconds from now. For 0, a small one."""
+    if not delay:
+        return b""
+    threading.Timer(delay, os._exit, (1,)).start()
+    return bytes(50_000_000)
+
+
+class CannotTravel:
+    """What cannot be packed."""
+
+    def __reduce__(self):
+        raise TypeError("it stays where it is")
+
+
+def answer_that_cannot_travel(chunk):
+    """An answer that cannot be packed."""
+    return CannotTravel()
