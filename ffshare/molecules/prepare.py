@@ -16,7 +16,7 @@ from ffshare.molecules.rdkit_log import reason_of_failure
 
 SANITIZE = Chem.SANITIZE_ALL ^ Chem.SANITIZE_ADJUSTHS ^ Chem.SANITIZE_SETAROMATICITY
 
-# RDKit's writers overflow the stack on chains of some 15,000 atoms, and its stereo perception takes minutes before that.
+# RDKit's writers overflow the stack on chains of some 15,000 atoms; its stereo perception takes minutes before that.
 _MOST_ATOMS = 10_000
 
 # openff-toolkit accepts unpaired electrons on these only: transition metals, lanthanides and actinides.
