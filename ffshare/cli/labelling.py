@@ -195,12 +195,17 @@ def in_chunks(
 
 
 def _interruptible(chunks: Iterator[list[Entry | Failure]]) -> Iterator[list[Entry | Failure]]:
-    """The same chunks; Ctrl-C ends the wait for one."""
+    """The same chunks; Ctrl-C ends the wait for one, and waits itself while one is worked on."""
     signal.siginterrupt(signal.SIGINT, True)
     for chunk in chunks:
-        yield chunk
-        # RDKit, which may have matched patterns meanwhile, leaves it so that a read goes on after Ctrl-C.
-        signal.siginterrupt(signal.SIGINT, True)
+        # While RDKit matches patterns it takes Ctrl-C for itself, and a run would go on as if nothing had been pressed.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            yield chunk
+        finally:
+            # RDKit leaves it so that a read goes on after Ctrl-C.
+            signal.siginterrupt(signal.SIGINT, True)
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def _with_bar(chunks: Generator[Done, None, None], strict: bool) -> Iterator[Done]:
