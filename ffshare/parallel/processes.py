@@ -12,10 +12,12 @@ when no worker is left.
 import multiprocessing
 import pickle
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -106,6 +108,8 @@ class _Worker:
     def __init__(self, function: Callable[[Any], Any]) -> None:
         # 'spawn' is the one start method that is safe beside threads and the same on every system.
         context = multiprocessing.get_context("spawn")
+        # Starting the tracker lets Ctrl-C through again, so it must stand before Ctrl-C is held.
+        resource_tracker.ensure_running()
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, function), daemon=True)
         with theirs, _telling_of_death(), _interrupt_held():
@@ -143,10 +147,18 @@ def _telling_of_death() -> Iterator[None]:
 def _interrupt_held() -> Iterator[None]:
     """A context in which Ctrl-C waits. A process that starts in it has Ctrl-C held from its first moment."""
     held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    # Another thread may still take it, and Python would raise it here, so it is noted and raised again afterwards.
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    pressed: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number)) if in_main_thread else None
     try:
         yield
     finally:
+        if in_main_thread:
+            signal.signal(signal.SIGINT, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _work(connection: "Connection[Any, Any]", function: Callable[[Any], Any]) -> None:
