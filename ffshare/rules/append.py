@@ -7,6 +7,7 @@ compared first, those that both of them give.
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ffshare.errors import UnitError
 from ffshare.rules.table import Column, RuleTable
@@ -90,6 +91,55 @@ def appended(first: RuleTable, second: RuleTable) -> RuleTable:
         attributes=first.attributes + second.attributes,
         settings={**second.settings, **first.settings},
         names=first.names + second.names,
+        n_effective=first.n_effective,
+        n_combinations=first.n_combinations,
+    )
+
+
+def with_added(defined: RuleTable, added: RuleTable) -> RuleTable:
+    """The table of a scheme with rules behind it that were made for the molecules at hand.
+
+    Args:
+        defined: The table of the scheme.
+        added: The further rules.
+
+    Returns:
+        One table, which knows how many of its rules were added.
+    """
+    return replace(appended(defined, added), n_added=len(added)) if len(added) else defined
+
+
+def rows_of(table: RuleTable, rules: NDArray[np.int64]) -> RuleTable:
+    """Some rules of a table as a table.
+
+    Args:
+        table: The table.
+        rules: Indices of its rules, none twice, shape=(n,).
+
+    Returns:
+        Those rules in the order asked for, with all columns.
+    """
+    place_of = np.full(len(table), -1, dtype=np.int64)
+    place_of[rules] = np.arange(len(rules))
+    columns = {}
+    for name, column in table.columns.items():
+        places = place_of[column.rule_idxs]
+        kept = np.flatnonzero(places >= 0)
+        kept = kept[np.lexsort((column.terms[kept], places[kept]))]
+        columns[name] = replace(column, values=column.values[kept], rule_idxs=places[kept], terms=column.terms[kept])
+    chosen = rules.tolist()
+    return replace(
+        table,
+        ids=tuple(table.ids[rule] for rule in chosen),
+        patterns=tuple(table.patterns[rule] for rule in chosen),
+        columns=columns,
+        lines=tuple(table.lines[rule] for rule in chosen),
+        sources=tuple(table.sources[rule] for rule in chosen),
+        attributes=tuple(table.attributes[rule] for rule in chosen),
+        names=tuple(table.names[rule] for rule in chosen),
+        n_added=0,
+        n_effective=None,
+        n_combinations=None,
     )
 
 

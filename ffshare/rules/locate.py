@@ -17,6 +17,7 @@ from ffshare.errors import MissingDependencyError, SchemeError
 
 EXTENSIONS = (".offxml", ".toml")
 
+TYPING_FILE = "typing.toml"
 _ENTRY_POINTS = "openforcefield.smirnoff_forcefield_directory"
 
 
@@ -38,7 +39,7 @@ def available_force_fields() -> tuple[str, ...]:
                 path.relative_to(directory).as_posix()
                 for directory in _directories()
                 for path in directory.rglob("*")
-                if path.suffix in EXTENSIONS
+                if path.suffix in EXTENSIONS and not is_atom_typed(path.parent)
             }
         )
     )
@@ -72,6 +73,22 @@ def locate(name: str | Path) -> Path:
             if _is_file(directory / candidate):
                 return directory / candidate
     raise _not_found(text)
+
+
+def is_atom_typed(folder: str | Path) -> bool:
+    """Whether a folder holds an atom-typed force field: typing rules and tables, no SMIRNOFF rules.
+
+    Args:
+        folder: A path, which need not exist.
+
+    Returns:
+        Whether it has typing rules.
+
+    Example:
+        >>> is_atom_typed(data_directory("rules") / "gaff"), is_atom_typed("openff-2.3.0")
+        (True, False)
+    """
+    return _is_file(Path(folder) / TYPING_FILE)
 
 
 def _is_file(path: Path) -> bool:

@@ -50,6 +50,15 @@ class RuleTable:
     names: tuple[str, ...] = doc(
         "name attribute of a rule where the section has one (virtual sites), else ''", default=()
     )
+    n_added: int = doc("rules at the end that no file holds: made for the molecules at hand", default=0)
+    n_effective: int | None = doc(
+        "free numbers that no published formula gives, with the constants of the formula; None where there is none",
+        default=None,
+    )
+    n_combinations: int | None = doc(
+        "combinations of atom types that could need a rule; None where rules are not looked up by atom types",
+        default=None,
+    )
 
     def __post_init__(self) -> None:
         if not self.names:

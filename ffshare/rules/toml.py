@@ -33,20 +33,16 @@ of its own has that of the section; a string may bring another (``length = "0.15
 the top (name, source, license, …) describe the file.
 """
 
-import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ffshare.errors import Fault, RuleFileError
+from ffshare.errors import Fault
 from ffshare.rules.document import RawRule, RawSection, RuleDocument
 from ffshare.rules.sections import SECTIONS, value_key
+from ffshare.rules.toml_text import read_toml_text
 
 _UNITS = "units"
-# tomllib says where a fault is only in the text of its message.
-_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-_HEADER = re.compile(r"^[ \t]*(\[\[?)[ \t]*([^\[\]#]+?)[ \t]*\]\]?[ \t]*(?:#.*)?$")
 
 
 def parse_toml(data: bytes, path: str | Path) -> RuleDocument:
@@ -68,48 +64,25 @@ def parse_toml(data: bytes, path: str | Path) -> RuleDocument:
         >>> rule.attributes["epsilon"], rule.line
         ('0.0157 * kcal/mol', 3)
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        message = f"the file is not UTF-8 text: byte 0x{data[error.start]:02x}; save it as UTF-8"
-        raise RuleFileError(str(path), [Fault(message, line)]) from None
-    try:
-        content = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        message = f"not TOML: {_POSITION.sub('', str(error))}"
-        position = _POSITION.search(str(error))
-        last_line = len(text.splitlines())
-        fault = Fault(message, int(position[1] or last_line) if position else None)
-        raise RuleFileError(str(path), [fault]) from None
-    headers = _headers(text)
+    text = read_toml_text(data, path)
     faults: list[Fault] = []
-    sections = tuple(_sections(content, headers, faults))
+    sections = tuple(_sections(text.content, text.headers, faults))
     if not sections:
         faults.append(Fault("the file has no section; expected tables such as [Bonds] with rules [[Bonds.Bond]]"))
     return RuleDocument(
         path=str(path),
         version="0.3",
-        aromaticity_model=str(content.get("aromaticity_model", "")),
+        aromaticity_model=str(text.content.get("aromaticity_model", "")),
         sections=sections,
         faults=tuple(faults),
     )
 
 
-def _headers(text: str) -> dict[str, list[int]]:
-    """Lines of the headers of tables by their name, ``Bonds`` and ``Bonds.Bond``: tomllib keeps no positions."""
-    headers: dict[str, list[int]] = {}
-    for line, content in enumerate(text.split("\n"), start=1):
-        match = _HEADER.match(content)
-        if match:
-            name = ".".join(part.strip().strip("\"'") for part in match[2].split("."))
-            headers.setdefault(name, []).append(line)
-    return headers
-
-
-def _sections(content: Mapping[str, Any], headers: dict[str, list[int]], faults: list[Fault]) -> Iterator[RawSection]:
+def _sections(
+    content: Mapping[str, Any], headers: Mapping[str, tuple[int, ...]], faults: list[Fault]
+) -> Iterator[RawSection]:
     for name, section in content.items():
-        line = headers.get(name, [0])[0]
+        line = headers.get(name, (0,))[0]
         if isinstance(section, list):
             element = SECTIONS[name].element if name in SECTIONS else "…"
             faults.append(
@@ -122,7 +95,7 @@ def _sections(content: Mapping[str, Any], headers: dict[str, list[int]], faults:
         rules: list[RawRule] = []
         for key, value in section.items():
             if isinstance(value, list) and all(isinstance(item, dict) for item in value):
-                rules += _rules(name, key, value, units, headers.get(f"{name}.{key}", []), faults)
+                rules += _rules(name, key, value, units, list(headers.get(f"{name}.{key}", ())), faults)
             elif key != _UNITS:
                 settings[key] = str(value)
         yield RawSection(name=name, settings=settings, rules=tuple(rules), line=line)

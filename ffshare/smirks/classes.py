@@ -4,7 +4,7 @@ All atoms of a batch that agree in the fields that the patterns ask about (see `
 drug-like molecules show a few hundred. A query is true or false of a class, so it is put to one representative and the
 answer is kept for all batches to come. Recursive parts are answered by array matching and become further bits of the
 class: level 0 knows fields only, level n + 1 adds the recursive parts of nesting depth n. Bonds have classes too:
-    order and ring membership.
+order and ring membership. Conditions on annotations are answered by arrays at once; the answers are bits of the class.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,11 +15,19 @@ from rdkit import Chem
 
 from ffshare.molecules import GraphBatch
 from ffshare.molecules.ragged import IntArray
+from ffshare.smirks.annotations import Annotations
 from ffshare.smirks.arms import Arms
+from ffshare.smirks.conditions import Condition, Requirement, answers_of
 from ffshare.smirks.interner import Interner
 from ffshare.smirks.join import Classes, Truth, join
 from ffshare.smirks.pattern import AtomQuery, Pattern
 from ffshare.smirks.vocabulary import DEFAULT_WIDTH, FIELDS, WIDTHS
+
+# Bits of order and ring membership in the word that tells bonds apart.
+_PLAIN_BOND_BITS = 8
+
+# What requirements of annotations come to of all atoms, or all edges, of a batch.
+Answers = Mapping[Requirement, NDArray[np.bool_]]
 
 
 class Classifier:
@@ -41,6 +49,7 @@ class Classifier:
             _AtomLevel([atom for atom in queries.values() if atom.depth <= level]) for level in range(n_levels)
         ]
         self._arms = [Arms() for _ in range(n_levels)]
+        self._requirements = _requirements(atom.condition for atom in queries.values())
         self._bonds = _BondLevel(every)
 
     @property
@@ -58,28 +67,41 @@ class Classifier:
         """Row of each bond query in the truth table of `classify`, by its key."""
         return self._bonds.rows
 
-    def classify(self, batch: GraphBatch) -> Classes:
+    def classify(self, batch: GraphBatch, annotations: Annotations | None = None) -> Classes:
         """The classes of a batch.
 
         Args:
             batch: The molecules.
+            annotations: What the conditions of the patterns ask about, where they have any.
 
         Returns:
             Class of each atom and edge, with what the queries say of the classes.
+
+        Raises:
+            ValueError: The annotations lack a name that a condition asks about.
         """
-        edges, bond_truth = self._bonds.classify(batch)
+        annotations = annotations or Annotations(atoms={}, edges={})
+        edges, bond_truth = self._bonds.classify(batch, annotations)
+        answered = answers_of(self._requirements, annotations.atoms, "atoms")
         fields = [(FIELDS[field](batch), WIDTHS.get(field, DEFAULT_WIDTH)) for field in self._fields]
-        classes = self._at_level(0, batch, edges, bond_truth, _packed(fields, batch.n_atoms))
+        fields += [(answer.astype(np.int64), 1) for answer in answered.values()]
+        classes = self._at_level(0, batch, edges, bond_truth, answered, _packed(fields, batch.n_atoms))
         for level, parts in enumerate(self._parts[:-1], start=1):
             bits = [(_roots_of_matches(part, batch, classes), 1) for part in parts]
             words = [classes.atoms, *_packed(bits, batch.n_atoms)]
-            classes = self._at_level(level, batch, edges, bond_truth, words)
+            classes = self._at_level(level, batch, edges, bond_truth, answered, words)
         return classes
 
     def _at_level(
-        self, level: int, batch: GraphBatch, edges: IntArray, bond_truth: Truth, words: Sequence[IntArray]
+        self,
+        level: int,
+        batch: GraphBatch,
+        edges: IntArray,
+        bond_truth: Truth,
+        answered: Answers,
+        words: Sequence[IntArray],
     ) -> Classes:
-        atoms, atom_truth = self._levels[level].classify(batch, words)
+        atoms, atom_truth = self._levels[level].classify(batch, words, answered)
         arms, arm_table = self._arms[level].of(batch, atoms, edges)
         return Classes(
             atoms=atoms,
@@ -90,6 +112,14 @@ class Classifier:
             atom_truth=atom_truth,
             bond_truth=bond_truth,
         )
+
+
+def _requirements(conditions: Iterable[Condition | None]) -> list[Requirement]:
+    return list(
+        dict.fromkeys(
+            requirement for condition in conditions if condition is not None for requirement in condition.requirements
+        )
+    )
 
 
 def _roots_of_matches(part: Pattern, batch: GraphBatch, classes: Classes) -> IntArray:
@@ -156,11 +186,11 @@ class _AtomLevel(_Level):
         super().__init__(query.key for query in queries)
         self._queries = tuple(queries)
 
-    def classify(self, batch: GraphBatch, words: Sequence[IntArray]) -> tuple[IntArray, Truth]:
+    def classify(self, batch: GraphBatch, words: Sequence[IntArray], answered: Answers) -> tuple[IntArray, Truth]:
         ids = self.ids(words)
-        return ids, self.learn(ids, lambda atoms: self._answers(batch, atoms))
+        return ids, self.learn(ids, lambda atoms: self._answers(batch, atoms, answered))
 
-    def _answers(self, batch: GraphBatch, atoms: IntArray) -> NDArray[np.bool_]:
+    def _answers(self, batch: GraphBatch, atoms: IntArray, answered: Answers) -> NDArray[np.bool_]:
         answers = np.ones((len(self._queries) + 1, len(atoms)), dtype=bool)
         molecules = batch.atom_molecules[atoms]
         local_idxs = batch.local_idxs(atoms)
@@ -175,22 +205,34 @@ class _AtomLevel(_Level):
                 else:
                     asked = query.single.GetAtomWithIdx(0)
                     answers[row, columns] = [asked.Match(atom) for atom in kinds]
+        for row, query in enumerate(self._queries):
+            if query.condition is not None:
+                answers[row] &= query.condition.holds(lambda requirement: answered[requirement][atoms])
         return answers
 
 
 class _BondLevel(_Level):
-    def __init__(self, patterns: Iterable[Pattern]) -> None:
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
         queries: Mapping[str, Chem.Bond] = {
-            bond.DescribeQuery(): bond for pattern in patterns for bond in pattern.query.GetBonds()
+            key: bond
+            for pattern in patterns
+            for (_, _, key), bond in zip(pattern.bonds, pattern.query.GetBonds(), strict=True)
         }
         super().__init__(queries)
         self._queries = tuple(queries.values())
+        conditions = {key: condition for pattern in patterns for key, condition in pattern.bond_conditions.items()}
+        self._conditions = {self.rows[key]: condition for key, condition in conditions.items()}
+        self._requirements = _requirements(conditions.values())
 
-    def classify(self, batch: GraphBatch) -> tuple[IntArray, Truth]:
-        ids = self.ids([batch.orders * 2 + batch.in_ring])
-        return ids, self.learn(ids, lambda edges: self._answers(batch, edges))
+    def classify(self, batch: GraphBatch, annotations: Annotations) -> tuple[IntArray, Truth]:
+        answered = answers_of(self._requirements, annotations.edges, "edges")
+        word = batch.orders * 2 + batch.in_ring
+        for place, answer in enumerate(answered.values()):
+            word = word | (answer.astype(np.int64) << (_PLAIN_BOND_BITS + place))
+        ids = self.ids([word])
+        return ids, self.learn(ids, lambda edges: self._answers(batch, edges, answered))
 
-    def _answers(self, batch: GraphBatch, edges: IntArray) -> NDArray[np.bool_]:
+    def _answers(self, batch: GraphBatch, edges: IntArray, answered: Answers) -> NDArray[np.bool_]:
         answers = np.ones((len(self._queries) + 1, len(edges)), dtype=bool)
         for column, edge in enumerate(edges.tolist()):
             source, target = batch.sources[edge], batch.targets[edge]
@@ -198,4 +240,6 @@ class _BondLevel(_Level):
             ends = batch.local_idxs(np.array([source, target])).tolist()
             bond = molecule.GetBondBetweenAtoms(*ends)
             answers[:-1, column] = [query.Match(bond) for query in self._queries]
+        for row, condition in self._conditions.items():
+            answers[row] &= condition.holds(lambda requirement: answered[requirement][edges])
         return answers

@@ -5,6 +5,8 @@ the graph that joins them, the tagged atoms in the order of their tags, and the 
 their own.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from rdkit import Chem
@@ -12,6 +14,7 @@ from rdkit import Chem
 from ffshare.errors import PatternError
 from ffshare.molecules.rdkit_log import reason_of_failure
 from ffshare.records import doc, record
+from ffshare.smirks.conditions import Condition, parse_condition
 from ffshare.smirks.smarts_text import atom_texts, nesting, recursive_texts
 from ffshare.smirks.vocabulary import fields_of_query, is_decidable_bond
 
@@ -27,13 +30,14 @@ class AtomQuery:
     single: Chem.Mol = doc("the query as a pattern of one atom")
     fields: frozenset[str] | None = doc("fields that decide it, beside its recursive parts; None: none do")
     depth: int = doc("nesting depth of recursive parts, 0 without")
+    condition: Condition | None = doc("what it asks of the annotations of an atom, beside the query", default=None)
 
 
 @record
 class Pattern:
     """A parsed pattern. Atoms and bonds are numbered as RDKit numbers them, in the order of the text."""
 
-    smarts: str = doc("the text")
+    smarts: str = doc("the text, conditions in braces behind it; equal texts mean equal patterns")
     query: Chem.Mol = doc("RDKit's parsed query")
     texts: tuple[str, ...] = doc("each atom as written, without its tag")
     atoms: tuple[AtomQuery, ...] = doc("query of each atom")
@@ -42,6 +46,10 @@ class Pattern:
     recursive: tuple["Pattern", ...] = doc("the patterns of its recursive parts, each once")
     depth: int = doc("nesting depth of its recursive parts, 0 without")
     exact: bool = doc("whether fields and graph decide it fully; else candidates are confirmed by RDKit's matcher")
+    bond_conditions: Mapping[str, Condition] = doc(
+        "what is asked of the annotations of bonds of their annotations, by the keys of their queries",
+        default_factory=dict,
+    )
 
 
 # Queries by their keys: a force field asks for few atoms, many times.
@@ -96,6 +104,73 @@ def parse_pattern(smarts: str) -> Pattern:
             and all(bond.GetBondDir() == Chem.BondDir.NONE for bond in query_bonds)
         ),
     )
+
+
+def with_conditions(pattern: Pattern, conditions: Mapping[str, str]) -> Pattern:
+    """A pattern that asks more of its tagged atoms and the bonds between them: conditions on annotations.
+
+    Args:
+        pattern: The pattern. Its atoms and bonds must be decidable without RDKit's matcher, so no stereo.
+        conditions: Text of the condition (see `ffshare.smirks.conditions`) of each atom, by its tag as ``1``, and of
+            each bond, by its tags as ``1-2``.
+
+    Returns:
+        The pattern with its conditions.
+
+    Raises:
+        PatternError: A text is no condition, or the pattern lacks its atom or bond. Names all faults.
+
+    Example:
+        >>> pattern = with_conditions(parse_pattern("[#6:1]~[#7:2]"), {"1": "AR1", "2": "!RG5", "1-2": "SB"})
+        >>> pattern.smarts
+        '[#6:1]~[#7:2] {1: AR1, 2: !RG5, 1-2: SB}'
+        >>> pattern.atoms[0].condition.text
+        'AR1'
+    """
+    if not conditions:
+        return pattern
+    tags = {atom.GetIdx(): atom.GetAtomMapNum() for atom in pattern.query.GetAtoms() if atom.GetAtomMapNum()}
+    atoms_of = {str(tag): atom for atom, tag in tags.items()}
+    bonds_of = {
+        "-".join(map(str, sorted((tags[first], tags[second])))): bond
+        for bond, (first, second, _) in enumerate(pattern.bonds)
+        if first in tags and second in tags
+    }
+    parsed: dict[str, Condition] = {}
+    faults = [] if pattern.exact else ["conditions need a pattern of plain queries without stereo"]
+    for name, text in conditions.items():
+        if name not in atoms_of and name not in bonds_of:
+            known = ", ".join([*atoms_of, *bonds_of]) or "no tags"
+            faults.append(f"condition {text!r} is of {name}; the pattern has {known}")
+            continue
+        try:
+            parsed[name] = parse_condition(text)
+        except ValueError as error:
+            faults.append(str(error))
+    if faults:
+        raise PatternError(pattern.smarts, "; ".join(faults))
+    atoms, bonds = list(pattern.atoms), list(pattern.bonds)
+    bond_conditions: dict[str, Condition] = {}
+    for name, condition in parsed.items():
+        if name in atoms_of:
+            query = atoms[atoms_of[name]]
+            atoms[atoms_of[name]] = replace(query, key=_joint_key(query.key, condition), condition=condition)
+        else:
+            first, second, key = bonds[bonds_of[name]]
+            bonds[bonds_of[name]] = (first, second, _joint_key(key, condition))
+            bond_conditions[_joint_key(key, condition)] = condition
+    described = ", ".join(f"{name}: {condition.text}" for name, condition in parsed.items())
+    return replace(
+        pattern,
+        smarts=f"{pattern.smarts} {{{described}}}",
+        atoms=tuple(atoms),
+        bonds=tuple(bonds),
+        bond_conditions=bond_conditions,
+    )
+
+
+def _joint_key(key: str, condition: Condition) -> str:
+    return f"{key} {{{condition.text}}}"
 
 
 def _atom_query(atom: Chem.Atom, text: str) -> AtomQuery:
