@@ -46,6 +46,8 @@ class GraphBatch:
     reverses: IntArray = doc("the edge of the same bond in the other direction, shape=(n_edges,)")
     orders: IntArray = doc("twice the bond order, 3 for an aromatic bond, shape=(n_edges,)")
     in_ring: NDArray[np.bool_] = doc("whether the bond of the edge is in a ring, shape=(n_edges,)")
+    ring_atoms: IntArray = doc("atoms of the SSSR rings, ring after ring, in the order round the ring")
+    ring_offsets: IntArray = doc("start of each ring in ring_atoms, and the end, shape=(number of rings + 1,)")
     bond_edges: IntArray = doc("edge from the lower to the higher atom of each bond, shape=(n_bonds,)")
     degrees: IntArray = doc("number of neighbours of each atom, shape=(n_atoms,)")
     failures: tuple[Failure, ...] = doc("inputs of the same part of the file that gave no molecule", default=())
@@ -54,7 +56,7 @@ class GraphBatch:
     def __post_init__(self) -> None:
         integers = (
             "input_idxs atom_offsets atom_molecules elements charges n_hydrogens n_rings min_ring_sizes n_ring_bonds "
-            "degrees row_offsets sources targets reverses orders bond_edges"
+            "degrees row_offsets sources targets reverses orders ring_atoms ring_offsets bond_edges"
         )
         freeze_arrays(self, **dict.fromkeys(integers.split(), np.int64), aromatic=np.bool_, in_ring=np.bool_)
 
@@ -247,6 +249,8 @@ def _ring_arrays(ring_atoms: IntArray, sizes: IntArray, row_offsets: IntArray, t
             edges = np.minimum(starts + rank, row_ends - 1)
             in_ring[edges[targets[edges] == both_ways[1]]] = True
     return {
+        "ring_atoms": ring_atoms,
+        "ring_offsets": offsets_of(sizes),
         "n_rings": np.bincount(ring_atoms, minlength=n_atoms),
         "min_ring_sizes": min_sizes,
         "in_ring": in_ring,

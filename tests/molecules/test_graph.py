@@ -27,6 +27,8 @@ ARRAYS = (
     *("atom_offsets", "atom_molecules", "elements", "charges", "aromatic", "n_hydrogens", "n_rings", "min_ring_sizes"),
     *("n_ring_bonds", "row_offsets", "sources", "targets", "reverses", "orders", "in_ring", "bond_edges"),
 )
+# RDKit may go round the same ring in another way where hydrogens are atoms.
+RINGS = ("ring_atoms", "ring_offsets")
 
 
 def batch_of(*smiles):
@@ -57,10 +59,26 @@ def assert_equals_rdkit(batch, molecules):
             assert batch.targets[row].tolist() == [start + bond.GetOtherAtomIdx(local) for bond in bonds]
             assert batch.orders[row].tolist() == [2 * bond.GetBondTypeAsDouble() for bond in bonds]
             assert batch.in_ring[row].tolist() == [bond.IsInRing() for bond in bonds]
+    assert_rings_equal_rdkit(batch, molecules)
     edges = np.stack([batch.sources, batch.targets], axis=1)
     assert np.array_equal(edges[batch.reverses], edges[:, ::-1])
     assert np.array_equal(batch.bonds, edges[edges[:, 0] < edges[:, 1]])
     assert batch.n_bonds == sum(molecule.GetNumBonds() for molecule in molecules)
+
+
+def assert_rings_equal_rdkit(batch, molecules):
+    """Compare sizes and atoms of rings, and see that neighbours in a ring are bonded."""
+    sizes = np.diff(batch.ring_offsets)
+    owners = batch.atom_molecules[batch.ring_atoms[batch.ring_offsets[:-1]]]
+    for idx, molecule in enumerate(molecules):
+        rings = molecule.GetRingInfo().AtomRings()
+        assert sorted(sizes[owners == idx].tolist()) == sorted(map(len, rings))
+    following = np.roll(batch.ring_atoms, -1)
+    following[batch.ring_offsets[1:] - 1] = batch.ring_atoms[batch.ring_offsets[:-1]]
+    edges = batch.find_edges(batch.ring_atoms, following)
+    assert (edges >= 0).all()
+    assert batch.in_ring[edges].all()
+    assert np.array_equal(np.bincount(batch.ring_atoms, minlength=batch.n_atoms), batch.n_rings)
 
 
 @settings(max_examples=100)
@@ -231,7 +249,7 @@ def test_a_pickled_batch_comes_back_the_same():
     for idx in range(0, batch.n_molecules, 2):
         batch.explicit_molecule(idx)
     copy = pickle.loads(pickle.dumps(batch))
-    for name in ARRAYS:
+    for name in (*ARRAYS, *RINGS):
         assert np.array_equal(getattr(copy, name), getattr(batch, name)), name
     assert_equals_rdkit(copy, [copy.explicit_molecule(idx) for idx in range(copy.n_molecules)])
     for idx in range(batch.n_molecules):
@@ -239,8 +257,8 @@ def test_a_pickled_batch_comes_back_the_same():
 
 
 def test_arrays_cannot_be_written_to():
-    batch = batch_of("CO")
-    for name in ARRAYS:
+    batch = batch_of("C1CO1")
+    for name in (*ARRAYS, *RINGS):
         with pytest.raises(ValueError, match="read-only"):
             getattr(batch, name)[...] = 0
 

@@ -1,0 +1,82 @@
+"""Bond types do not depend on where the writer of a molecule has put its charges."""
+
+import numpy as np
+import pytest
+
+from ffshare.assign.atom_types.kekule import kekule_orders
+from ffshare.assign.atom_types.resonance import may_move, settle
+from ffshare.assign.atom_types.rings import perceive_rings
+from ffshare.molecules import GraphBatch, from_smiles, molecule_from_smiles
+from tests.assign.atom_types.labelled import RESONANCE_PAIRS, labels_of, renumbered
+from tests.smirks.diverse import DIVERSE
+
+UNMOVED = [
+    *("CC(=O)[O-]", "C[N+](=O)[O-]", "[O-][n+]1ccccc1", "C[N+](C)(C)[O-]", "C[N+]([O-])=Cc1ccccc1", "CC#[N+][O-]"),
+    *("[NH3+]CC(=O)[O-]", "CS(=O)(=O)[O-]", "COP(=O)([O-])OC", "[O-]c1ccccc1", "C[N+]#[C-]", "C[N-]C", "C[CH-]C"),
+    *("C[n+]1cccc(C(=O)[O-])c1", "NC(N)=[NH+]CC(N)C(=O)[O-]", "[O-][n+]1ccc[n+]([O-])c1", "[O-]C=C[N+](C)(C)C"),
+    *("[Na+].[O-]c1ccccc1", "c1cc[n-]c1", "c1nnn[n-]1", "[O-]c1ccc([N+](=O)[O-])cc1", "F[B-](F)(F)F", "[Cl-].CC=O"),
+]
+
+
+def settled(batch):
+    moving = may_move(batch)
+    orders = kekule_orders(batch, perceive_rings(batch), careful=moving)
+    return orders, settle(batch, orders, moving, barred=batch.orders == 3)
+
+
+@pytest.mark.parametrize("name", RESONANCE_PAIRS)
+def test_two_ways_to_write_one_molecule_are_perceived_alike(name):
+    first, second = labels_of(from_smiles(*RESONANCE_PAIRS[name]))
+    assert first == second
+
+
+@pytest.mark.parametrize("smiles", UNMOVED)
+def test_charges_that_are_where_they_belong_stay(smiles):
+    before, after = settled(from_smiles(smiles))
+    assert np.array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("smiles", "atom", "expected"),
+    [
+        ("CC(=O)[N-]C", 1, [1, 1, 2]),  # C–C, C–O, C=N
+        ("CS(=O)(=O)[N-]C", 1, [1, 1, 2, 2]),
+        ("O=C1[N-]S(=O)(=O)c2ccccc12", 1, [1, 1, 2]),  # carbonyl oxygen before those of sulfur
+        ("CN=[N+]=[N-]", 2, [1, 3]),
+        ("C=[N+]=[N-]", 1, [2, 2]),  # nothing better than carbon and a terminal nitrogen
+        ("[N-]=C=O", 1, [1, 3]),
+        ("N#C[N-]C#N", 2, [1, 2]),
+        ("N#C[C-](C#N)[n+]1ccccc1", 5, [1, 2, 2]),  # an ylide before a nitrile
+        ("CC(=O)[CH-][n+]1ccccc1", 1, [1, 1, 2]),  # oxygen before an ylide
+        ("[NH-][n+]1ccccc1", 1, [1, 2, 2]),
+        ("C[n+]1ccccc1[O-]", 1, [1, 1, 1]),
+        ("C[N+](C)=CC=CC=CC=C[O-]", 1, [1, 1, 1]),
+        ("COc1ccc([N-]S(C)(=O)=O)cc1C=O", 6, [1, 2]),  # not through the benzene ring
+        ("[N-]=[N+]=Nc1ccc(C=O)cc1", 2, [1, 1]),
+        ("C[P+]([O-])([O-])[O-]", 1, [1, 1, 1, 2]),
+        ("C[S+2]([O-])([O-])C", 1, [1, 1, 2, 2]),
+        ("[O-]S1([O-])CCCC1", 1, [1, 1, 2, 2]),  # a record without the charges of sulfur
+    ],
+)
+def test_atoms_have_the_bonds_written_here(smiles, atom, expected):
+    batch = from_smiles(smiles)
+    orders = settled(batch)[1]
+    assert sorted(orders[batch.sources == atom].tolist()) == expected
+    assert np.array_equal(orders, orders[batch.reverses])
+
+
+@pytest.mark.parametrize("name", RESONANCE_PAIRS)
+def test_the_order_of_the_atoms_does_not_matter(name):
+    rng = np.random.default_rng(1)
+    for smiles in RESONANCE_PAIRS[name]:
+        molecule = molecule_from_smiles(smiles)
+        shuffled = GraphBatch.from_molecules([molecule, *(renumbered(molecule, rng) for _ in range(5))])
+        assert len(set(labels_of(shuffled))) == 1
+
+
+def test_molecules_are_settled_each_by_itself():
+    smiles = [*DIVERSE.values(), *UNMOVED, *(pair[0] for pair in RESONANCE_PAIRS.values())]
+    together = from_smiles(*smiles)
+    orders = settled(together)[1]
+    alone = [settled(from_smiles(text))[1] for text in smiles]
+    assert np.array_equal(orders, np.concatenate(alone))
