@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 import ffshare
+from ffshare.assign import LABEL_SCHEMA
 from ffshare.data_files import data_directory
 from ffshare.errors import InputError, MoleculeError
 
@@ -37,7 +38,7 @@ def test_molecules_and_a_force_field_give_a_row_a_term_and_a_count(scheme):
     assert isinstance(labels, ffshare.Assignment)
     table = labels.to_table()
     assert isinstance(table, pa.Table)
-    assert table.column_names == ["molecule_idx", "molecule", "section", "atoms", "rule_id", "pattern"]
+    assert table.column_names == LABEL_SCHEMA.names
     count = labels.count()
     assert isinstance(count, ffshare.Counts)
     assert (count["valence and vdW"].defined, count["all"].defined, count["Constraints"].defined) == (824, 836, 2)

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from ffshare.assign.count import Counts, counts, tally
+from ffshare.assign.count import Counts, counts
 from ffshare.assign.html import html_table
 from ffshare.assign.sites import Sites
 from ffshare.assign.tables import label_table, unassigned_table
+from ffshare.assign.tally import tally
 from ffshare.assign.ties import joint_tying, site_tying
 from ffshare.errors import SchemeError
 from ffshare.molecules import GraphBatch
@@ -25,9 +26,14 @@ class Assignment:
     batch: GraphBatch = doc("the molecules")
     sites: Mapping[str, Sites] = doc("sites by section")
     tables: Mapping[str, RuleTable] = doc("rules by section")
+    frustrated: tuple[int, ...] = doc(
+        "molecules in which the two types of a pair (cc/cd, …) cannot be told apart, since their bonds contradict each "
+        "other",
+        default=(),
+    )
 
     def to_table(self) -> pa.Table:
-        """One row a term: molecule_idx, molecule, section, atoms, rule_id, pattern (null where no rule matched)."""
+        """One row a term: molecule_idx, molecule, section, atoms, rule_id, pattern, fallback (null where none)."""
         return label_table(self.batch, self.sites, self.tables)
 
     def count(self) -> Counts:

@@ -95,8 +95,9 @@ def _part(assignment: Assignment, section: str) -> tuple[Sites, RuleTable]:
     if section in assignment.sites:
         return assignment.sites[section], assignment.tables[section]
     none = np.zeros(0, dtype=np.int64)
-    texts = dict.fromkeys(("ids", "patterns", "lines", "sources", "attributes"), ())
-    table = RuleTable(section=section, columns={}, settings={}, **texts)
+    table = RuleTable(
+        section=section, ids=(), patterns=(), columns={}, lines=(), sources=(), attributes=(), settings={}
+    )
     return Sites(atom_idxs=none.reshape(0, 1), molecule_idxs=none, rule_idxs=none), table
 
 

@@ -2,32 +2,34 @@
 
 A parameter is a number that a fit could move: force constants, equilibrium lengths and angles, torsion barriers, vdW
 radii and depths, charges. Periodicity, phase and idivf are structure. Of each section are counted the parameters
-*defined*, those *exercised* (some site of these molecules uses their rule), those seen in few molecules, the sites,
-and the sites without a rule. The ties of the same assignment (`ffshare.assign.ties`) say the same: *defined* is their
-`n_free`, *exercised* their rank.
+*defined*, those *exercised* (some site of these molecules uses their rule), those that are *effective* (no formula of
+others), those seen in few molecules, the sites, and the sites without a rule or with a guessed value. Guessed values
+are in no other number. The ties of the same assignment (`ffshare.assign.ties`) say the same of a scheme that guesses
+nothing: *defined* is their `n_free`, *exercised* their rank.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ffshare.assign.sites import Sites
+from ffshare.assign.tally import SectionTally, Tally, groups_of
 from ffshare.errors import SchemeError
 from ffshare.molecules.ragged import IntArray
-from ffshare.records import doc, freeze_arrays, record
+from ffshare.records import doc, record
+from ffshare.rules.append import appended, rows_of
 from ffshare.rules.table import RuleTable
 
 # A parameter seen in fewer molecules than this is called rarely seen.
 FEW_MOLECULES = 5
 
-VALENCE_AND_VDW = ("Bonds", "Angles", "ProperTorsions", "ImproperTorsions", "vdW")
-# Fixed by construction, never fitted with the rest: counted apart.
-APART = ("Constraints",)
-
+# How many of the defined parameters are effective is said by a published formula that gives the others, or else by
+# their distinct values.
+BY_FORMULA = "formula"
+BY_DISTINCT_VALUES = "distinct values"
 
 COUNT_SCHEMA = pa.schema(
     [
@@ -35,50 +37,17 @@ COUNT_SCHEMA = pa.schema(
         ("section", pa.string()),
         ("defined", pa.int64()),
         ("exercised", pa.int64()),
+        ("effective", pa.int64()),
+        ("effective_by", pa.string()),
         ("rarely_seen", pa.int64()),
         ("molecules_per_parameter", pa.float64()),
         ("sites", pa.int64()),
         ("unassigned", pa.int64()),
+        ("guessed", pa.int64()),
+        ("incomplete_molecules", pa.int64()),
+        ("combinations", pa.int64()),
     ]
 )
-
-
-@record
-class SectionTally:
-    """How often the rules of one section are used. Tallies of batches add up."""
-
-    n_sites: IntArray = doc("sites of each rule, shape=(n_rules,)")
-    n_molecules: IntArray = doc("molecules in which each rule has a site, shape=(n_rules,)")
-    n_unassigned: int = doc("sites without a rule")
-
-    def __post_init__(self) -> None:
-        freeze_arrays(self, n_sites=np.int64, n_molecules=np.int64)
-
-    def __add__(self, other: "SectionTally") -> "SectionTally":
-        return SectionTally(
-            n_sites=self.n_sites + other.n_sites,
-            n_molecules=self.n_molecules + other.n_molecules,
-            n_unassigned=self.n_unassigned + other.n_unassigned,
-        )
-
-
-@record
-class Tally:
-    """How often every rule of a scheme is used by some molecules. Tallies of batches of one scheme add up."""
-
-    n_molecules: int = doc("molecules looked at")
-    sections: Mapping[str, SectionTally] = doc("use of the rules by section")
-
-    def __add__(self, other: "Tally") -> "Tally":
-        if self._rules() != other._rules():
-            raise SchemeError("tallies of different schemes do not add up; add those of one scheme on several batches")
-        return Tally(
-            n_molecules=self.n_molecules + other.n_molecules,
-            sections={name: tally + other.sections[name] for name, tally in self.sections.items()},
-        )
-
-    def _rules(self) -> dict[str, int]:
-        return {name: len(tally.n_sites) for name, tally in self.sections.items()}
 
 
 @record
@@ -88,12 +57,20 @@ class CountRow:
     section: str = doc("section, or what the sum is over")
     defined: int = doc("parameters in the force field")
     exercised: int = doc("parameters that some site of the molecules uses")
+    effective: int = doc(
+        "defined parameters but for those that a formula gives within 2 %, with the constants of the formula; without "
+        "a formula, distinct values"
+    )
+    effective_by: str = doc(f"what says which parameters are effective: {BY_FORMULA!r} or {BY_DISTINCT_VALUES!r}")
     rarely_seen: int = doc(f"exercised parameters seen in fewer than {FEW_MOLECULES} molecules")
     molecules_per_parameter: float = doc(
         "median number of molecules that an exercised parameter is seen in; NaN without any"
     )
     sites: int = doc("places that need a parameter")
     unassigned: int = doc("of these, places without a rule")
+    guessed: int = doc("of these, places whose value a named fall-back gave")
+    incomplete_molecules: int = doc("molecules with a place without a rule or with a guessed value")
+    combinations: int | None = doc("combinations of atom types that could need a rule; None without atom types")
 
 
 @record
@@ -145,64 +122,79 @@ class Counts:
         return rows
 
 
-def tally(n_molecules: int, sites: Mapping[str, Sites], tables: Mapping[str, RuleTable]) -> Tally:
-    """How often each rule is used in an assignment.
-
-    Args:
-        n_molecules: Molecules of the batch.
-        sites: Its sites by section.
-        tables: Rules by section.
-
-    Returns:
-        Its tally. Tallies of batches of different molecules add up to that of all.
-    """
-    sections = {}
-    for name, found in sites.items():
-        n_rules = len(tables[name])
-        used = found.rule_idxs >= 0
-        rules = found.rule_idxs[used]
-        # One number for each (molecule, rule) that has a site.
-        pairs = np.unique(found.molecule_idxs[used] * max(n_rules, 1) + rules)
-        sections[name] = SectionTally(
-            n_sites=np.bincount(rules, minlength=n_rules),
-            n_molecules=np.bincount(pairs % max(n_rules, 1), minlength=n_rules),
-            n_unassigned=int(len(found) - used.sum()),
-        )
-    return Tally(n_molecules=n_molecules, sections=sections)
-
-
 def counts(scheme: str, tables: Mapping[str, RuleTable], use: Tally) -> Counts:
     """The count table of a scheme.
 
     Args:
         scheme: Its name.
-        tables: Its sections.
+        tables: Its sections; rules that were added for some molecules do not matter.
         use: How often its rules are used.
 
     Returns:
         Rows for every section, for valence and vdW together, for all, and for the sections counted apart.
     """
-    summed = [name for name in tables if name not in APART]
-    groups = {name: [name] for name in summed}
-    groups["valence and vdW"] = [name for name in summed if name in VALENCE_AND_VDW]
-    groups["all"] = summed
-    groups |= {name: [name] for name in tables if name in APART}
-    rows = tuple(_row(label, [(tables[name], use.sections[name]) for name in names]) for label, names in groups.items())
+    parts = {name: _part(table, use.sections[name]) for name, table in tables.items()}
+    rows = tuple(
+        _row(label, [parts[name] for name in names], use.incomplete[label])
+        for label, names in groups_of(list(tables)).items()
+    )
     return Counts(scheme=scheme, n_molecules=use.n_molecules, rows=rows)
 
 
-def _row(label: str, parts: Iterable[tuple[RuleTable, SectionTally]]) -> CountRow:
-    parts = list(parts)
-    molecules = _joined([np.repeat(use.n_molecules, parameters_of_rules(table)) for table, use in parts])
+@record
+class _Part:
+    """What one section adds to a count."""
+
+    n_molecules: IntArray = doc("molecules in which each defined parameter is used, shape=(n_parameters,)")
+    n_effective: int = doc("defined parameters that no formula or other value gives")
+    by_formula: bool = doc("whether a formula says so")
+    n_sites: int = doc("places that need a parameter")
+    n_unassigned: int = doc("places without a rule")
+    n_guessed: int = doc("places with a guessed value")
+    n_combinations: int | None = doc("possible combinations of atom types")
+
+
+def _part(table: RuleTable, use: SectionTally) -> _Part:
+    defined = rows_of(table, np.arange(use.n_defined_rules)) if table.n_added else table
+    whole = defined if use.added is None else appended(defined, use.added)
+    # A rule that was made for some molecules and is no guess is what the scheme defines for them.
+    is_defined = (np.arange(len(whole)) < use.n_defined_rules) | (use.n_guessed < use.n_sites)
+    parameters = np.where(is_defined, parameters_of_rules(whole), 0)
+    return _Part(
+        n_molecules=np.repeat(use.n_molecules, parameters),
+        n_effective=_distinct_values(whole, is_defined) if table.n_effective is None else table.n_effective,
+        by_formula=table.n_effective is not None,
+        n_sites=int(use.n_sites.sum()) + use.n_unassigned,
+        n_unassigned=use.n_unassigned,
+        n_guessed=int(use.n_guessed.sum()),
+        n_combinations=table.n_combinations,
+    )
+
+
+def _row(label: str, parts: Sequence[_Part], incomplete_molecules: int) -> CountRow:
+    molecules = _joined([part.n_molecules for part in parts])
     exercised = molecules[molecules > 0]
+    possible = [part.n_combinations for part in parts if part.n_combinations is not None]
     return CountRow(
         section=label,
         defined=len(molecules),
         exercised=len(exercised),
+        effective=sum(part.n_effective for part in parts),
+        effective_by=BY_FORMULA if any(part.by_formula for part in parts) else BY_DISTINCT_VALUES,
         rarely_seen=int((exercised < FEW_MOLECULES).sum()),
         molecules_per_parameter=float(np.median(exercised)) if len(exercised) else float("nan"),
-        sites=sum(int(use.n_sites.sum()) + use.n_unassigned for _, use in parts),
-        unassigned=sum(use.n_unassigned for _, use in parts),
+        sites=sum(part.n_sites for part in parts),
+        unassigned=sum(part.n_unassigned for part in parts),
+        guessed=sum(part.n_guessed for part in parts),
+        incomplete_molecules=incomplete_molecules,
+        combinations=sum(possible) if possible else None,
+    )
+
+
+def _distinct_values(table: RuleTable, chosen: NDArray[np.bool_]) -> int:
+    """Distinct values of the free columns of some rules, column by column."""
+    return sum(
+        len(np.unique(column.values[chosen[column.rule_idxs]])) for column in table.columns.values() if column.free
     )
 
 

@@ -1,12 +1,11 @@
-"""Why a term got its rule: every rule that matched it, in order, and what beat each."""
+"""Why a term got its rule: every rule that matched it, in order, and what beat each.
 
-from collections.abc import Sequence
+Each scheme explains its own terms; here is what an explanation holds and how the wanted ones are picked.
+"""
 
-import numpy as np
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
-from ffshare.assign.shapes import SHAPES
-from ffshare.assign.sites import COMPLETE_SECTIONS
-from ffshare.assign.smirnoff import SmirnoffScheme
 from ffshare.errors import SchemeError
 from ffshare.molecules import GraphBatch
 from ffshare.records import doc, record
@@ -14,33 +13,46 @@ from ffshare.records import doc, record
 
 @record
 class RuleMatch:
-    """One rule that matches a term."""
+    """One rule that matches a term, or one key that was looked up for it."""
 
-    rule_idx: int = doc("index of the rule in its section")
+    rule_idx: int = doc("index of the rule in its section, −1 for a key that the table does not hold")
     rule_id: str = doc("its id")
-    pattern: str = doc("its SMIRKS")
+    pattern: str = doc("its SMIRKS, or the key")
     line: int = doc("its line in its file, 0 where it has none")
-    wins: bool = doc("whether it is the last one to match")
+    wins: bool = doc("whether it gives the parameter")
     reason: str = doc("why it wins or loses, in words")
 
 
 @record
 class Explanation:
-    """All rules that match one term, in file order; the last one wins."""
+    """All rules that match one term; the one that wins, if any does, comes last."""
 
     molecule_idx: int = doc("molecule of the batch")
     section: str = doc("section of the term")
     atoms: tuple[int, ...] = doc("atoms of the term, 0-based within the molecule")
-    matches: tuple[RuleMatch, ...] = doc("rules that match, in file order; empty if the term has no parameter")
+    matches: tuple[RuleMatch, ...] = doc("rules that match, the winner last; empty if none does")
 
     @property
     def winner(self) -> RuleMatch | None:
         """The rule that gives the parameter, None where nothing matches."""
-        return self.matches[-1] if self.matches else None
+        return self.matches[-1] if self.matches and self.matches[-1].wins else None
+
+
+class Explainable(Protocol):
+    """What can say why its terms got their rules."""
+
+    name: str
+
+    @property
+    def explained(self) -> Sequence[str]:
+        """Sections that it can explain."""
+
+    def explanations(self, batch: GraphBatch, section: str) -> Iterable[Explanation]:
+        """An explanation for each term of a section that has or needs a rule, as the terms stand in the molecules."""
 
 
 def explain(
-    scheme: SmirnoffScheme,
+    scheme: Explainable,
     batch: GraphBatch,
     sections: Sequence[str] | None = None,
     atoms: Sequence[int] | None = None,
@@ -48,7 +60,7 @@ def explain(
     """Every rule that matches each term of some molecules.
 
     Args:
-        scheme: A SMIRNOFF scheme.
+        scheme: A scheme.
         batch: The molecules.
         sections: Sections to look at; by default all that give parameters to atoms, bonds, angles and torsions.
         atoms: Only the term of these atoms, 0-based within the molecule, in any order that names the same term.
@@ -65,16 +77,17 @@ def explain(
         >>> [one.rule_id for one in explain(scheme, ffshare.from_smiles("CCO"), ["Bonds"], [0, 1])[0].matches]
         ['b1']
     """
-    known = [section for section in scheme.tables if section in SHAPES]
+    known = list(scheme.explained)
     wrong = [section for section in sections or () if section not in known]
     if wrong:
         raise SchemeError(
             f"cannot explain {', '.join(wrong)}; sections of {scheme.name} to explain: {', '.join(known)}"
         )
     found = tuple(
-        explanation
+        one
         for section in (sections or known)
-        for explanation in _of_section(scheme, batch, section, None if atoms is None else tuple(atoms))
+        for one in scheme.explanations(batch, section)
+        if atoms is None or _is_term(one, tuple(atoms))
     )
     if atoms is not None and not found:
         raise SchemeError(
@@ -84,40 +97,7 @@ def explain(
     return found
 
 
-def _of_section(
-    scheme: SmirnoffScheme, batch: GraphBatch, section: str, wanted: tuple[int, ...] | None
-) -> list[Explanation]:
-    table, shape = scheme.tables[section], SHAPES[section]
-    tuples, places, rules = scheme.every_match(batch, section)
-    if not len(tuples):
-        return []
-    local = batch.local_idxs(tuples)
-    starts = np.searchsorted(places, np.arange(len(tuples) + 1))
-    explained = []
-    for place, row in enumerate(map(tuple, local.tolist())):
-        matched = rules[starts[place] : starts[place + 1]].tolist()
-        is_wanted = wanted is None or any(wanted == tuple(row[at] for at in order) for order in shape.orders)
-        if not is_wanted or not (matched or section in COMPLETE_SECTIONS):
-            continue
-        last = table.ids[matched[-1]] if matched else ""
-        explained.append(
-            Explanation(
-                molecule_idx=int(batch.atom_molecules[tuples[place, 0]]),
-                section=section,
-                atoms=row,
-                matches=tuple(
-                    RuleMatch(
-                        rule_idx=rule,
-                        rule_id=table.ids[rule],
-                        pattern=table.patterns[rule],
-                        line=table.lines[rule],
-                        wins=rule == matched[-1],
-                        reason="last rule that matches"
-                        if rule == matched[-1]
-                        else f"{last} comes later and matches too",
-                    )
-                    for rule in matched
-                ),
-            )
-        )
-    return explained
+def _is_term(one: Explanation, wanted: tuple[int, ...]) -> bool:
+    if one.section == "ImproperTorsions":
+        return len(wanted) == 4 and one.atoms[1] == wanted[1] and set(one.atoms) == set(wanted)
+    return wanted in (one.atoms, one.atoms[::-1])

@@ -1,6 +1,6 @@
 """SMIRNOFF force fields as a scheme: direct chemical perception by ordered SMIRKS rules, the last match wins."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from ffshare.assign.assignment import Assignment
 from ffshare.assign.charges import MATCHED_SECTIONS
 from ffshare.assign.decide import TupleRules
+from ffshare.assign.explain import Explanation, RuleMatch
 from ffshare.assign.shapes import SHAPES
 from ffshare.assign.sites import COMPLETE_SECTIONS, Sites
 from ffshare.molecules import GraphBatch
@@ -99,10 +100,49 @@ class SmirnoffScheme:
         rules = self._rules[section]
         return rules.decide(batch, classes).atoms, *rules.every_match(batch, classes)
 
+    @property
+    def explained(self) -> tuple[str, ...]:
+        """Sections that it can explain."""
+        return tuple(section for section in self.patterns if section in SHAPES)
+
+    def explanations(self, batch: GraphBatch, section: str) -> Iterator[Explanation]:
+        """Every rule that matches each term of a section, in file order: the last one wins.
+
+        Args:
+            batch: The molecules.
+            section: One of `explained`.
+
+        Yields:
+            An explanation for each term that has or needs a rule, as the terms stand in the molecules.
+        """
+        table = self.force_field.tables[section]
+        tuples, places, rules = self.every_match(batch, section)
+        if not len(tuples):
+            return
+        starts = np.searchsorted(places, np.arange(len(tuples) + 1))
+        molecules = batch.atom_molecules[tuples[:, 0]].tolist()
+        for place, row in enumerate(map(tuple, batch.local_idxs(tuples).tolist())):
+            matched = rules[starts[place] : starts[place + 1]].tolist()
+            if matched or section in COMPLETE_SECTIONS:
+                found = tuple(_match(table, rule, matched[-1]) for rule in matched)
+                yield Explanation(molecule_idx=molecules[place], section=section, atoms=row, matches=found)
+
     def _perceive(self, batch: GraphBatch) -> Classes:
         if self._classifier.n_arms >= 1 << (ARM_BITS - 1):  # what was learned would soon not fit its keys: start afresh
             self._compile()
         return self._classifier.classify(batch)
+
+
+def _match(table: RuleTable, rule: int, winner: int) -> RuleMatch:
+    wins = rule == winner
+    return RuleMatch(
+        rule_idx=rule,
+        rule_id=table.ids[rule],
+        pattern=table.patterns[rule],
+        line=table.lines[rule],
+        wins=wins,
+        reason="last rule that matches" if wins else f"{table.ids[winner]} comes later and matches too",
+    )
 
 
 def _sites(batch: GraphBatch, atoms: IntArray, rules: IntArray, keep_all: bool) -> Sites:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from rdkit import Chem
 
-from ffshare.assign.sites import COMPLETE_SECTIONS, Sites
+from ffshare.assign.sites import COMPLETE_SECTIONS, Coded, Sites
 from ffshare.molecules import GraphBatch, MappedSmiles, mapped_smiles
 from ffshare.molecules.ragged import IntArray, offsets_of
 from ffshare.rules.table import RuleTable
@@ -21,6 +21,7 @@ LABEL_SCHEMA = pa.schema(
         ("atoms", pa.list_(pa.int32())),
         ("rule_id", _TEXT),
         ("pattern", _TEXT),
+        ("fallback", _TEXT),
     ]
 )
 MOLECULE_SCHEMA = pa.schema(
@@ -54,17 +55,17 @@ def label_table(batch: GraphBatch, sites: Mapping[str, Sites], tables: Mapping[s
         tables: Rules by section.
 
     Returns:
-        A table of `LABEL_SCHEMA`. Atoms are 0-based within the molecule.
+        A table of `LABEL_SCHEMA`. Atoms are 0-based within the molecule; `fallback` says where a value comes from that
+        is not the table's own for the term.
     """
     sections = list(sites)
     order, section_codes = _row_order(sites)
-    first_rules = offsets_of(np.array([len(tables[section]) for section in sections], dtype=np.int64)).tolist()
-    rules = _joined(
-        [
-            np.where(found.rule_idxs < 0, -1, found.rule_idxs + first)
-            for found, first in zip(sites.values(), first_rules[:-1], strict=True)
-        ]
-    )[order]
+    rules = {section: found.rule_idxs for section, found in sites.items()}
+    ids = [Coded(idxs=rules[section], texts=tables[section].ids) for section in sections]
+    patterns = [
+        found.patterns or Coded(idxs=rules[section], texts=tables[section].patterns) for section, found in sites.items()
+    ]
+    fallbacks = [found.fallbacks or Coded(idxs=np.full(len(found), -1), texts=()) for found in sites.values()]
     molecules = _joined([found.molecule_idxs for found in sites.values()])[order]
     return pa.Table.from_arrays(
         [
@@ -72,8 +73,9 @@ def label_table(batch: GraphBatch, sites: Mapping[str, Sites], tables: Mapping[s
             _coded(molecules, batch.names),
             _coded(section_codes, sections),
             _atom_lists(batch, [found.atom_idxs for found in sites.values()], order),
-            _coded(rules, [rule_id for section in sections for rule_id in tables[section].ids]),
-            _coded(rules, [pattern for section in sections for pattern in tables[section].patterns]),
+            _texts(ids, order),
+            _texts(patterns, order),
+            _texts(fallbacks, order),
         ],
         schema=LABEL_SCHEMA,
     )
@@ -146,6 +148,13 @@ def _row_order(sites: Mapping[str, Sites]) -> tuple[IntArray, IntArray]:
 
 def _joined(parts: Sequence[IntArray]) -> IntArray:
     return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
+def _texts(parts: Sequence[Coded], order: IntArray) -> pa.DictionaryArray:
+    """The texts of the sites of all sections, in the order of the rows."""
+    firsts = offsets_of(np.array([len(part.texts) for part in parts], dtype=np.int64)).tolist()
+    codes = [np.where(part.idxs < 0, -1, part.idxs + first) for part, first in zip(parts, firsts[:-1], strict=True)]
+    return _coded(_joined(codes)[order], [text for part in parts for text in part.texts])
 
 
 def _coded(codes: IntArray, texts: Sequence[str]) -> pa.DictionaryArray:

@@ -4,7 +4,7 @@ Of one section and column there is one free parameter for each (rule, term), in 
 ``(section, rule_id, column, term)``, and one site entry for each (site, term), site-major. What divides a barrier on
 its way into the energy is its coefficient: 1/idivf, which for an improper is by default the third that each of the
 three terms of a trefoil takes. Where ``idivf`` is left to the molecule (NaN in the table) it is (n_j - 1)(n_k - 1),
-with n_j and n_k the bonds of the middle atoms j and k.
+with n_j and n_k the bonds of the middle atoms j and k. A site that takes only a share of its barrier multiplies by it.
 
 A torsion has as many terms as its rule has periodicities, so that the entries of all columns of a section stand side
 by side. Sites without a rule, and terms without a value in the column, are fixed at zero. Of a barrier interpolated
@@ -52,6 +52,7 @@ def site_tying(batch: GraphBatch, sites: Sites, table: RuleTable, column: str) -
     # 'k', and 'k_bondorder1', 'k_bondorder2', … of a barrier that is interpolated.
     if column.partition("_")[0] == "k" and "idivf" in table.columns:
         scale = 1.0 / _divisors(batch, np.repeat(sites.atom_idxs, n_terms, axis=0), table, rules, terms)
+        scale *= 1.0 if sites.weights is None else np.repeat(sites.weights, n_terms)
     return LinearTying.index(_at(values, rules, terms), scale, keys=_keys(table, table.columns[column]))
 
 

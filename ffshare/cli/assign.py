@@ -35,15 +35,18 @@ def assign(
 ) -> None:
     """Label every bond, angle, torsion, improper and atom of molecules with the rule that gives its parameter.
 
-    One row a term: molecule_idx, molecule, section, atoms, rule_id and pattern, the last two empty where no rule
-    matches. Beside labels.parquet stand labels.molecules.parquet (mapped SMILES: atom i carries map number i+1) and
-    labels.failures.csv (what could not be read or labelled, and why). Without --out the labels go to standard output,
+    One row a term: molecule_idx, molecule, section, atoms, rule_id, pattern and fallback; rule_id and pattern are empty
+    where no rule matches, fallback where the value is the scheme's own and no guess. Beside labels.parquet stand
+    labels.molecules.parquet (mapped SMILES: atom i carries map number i+1) and labels.failures.csv (what could not be
+    read or labelled, and why). Without --out the labels go to standard output,
     as CSV or with --json as JSON.
 
     Args:
         inputs: SMILES files (.smi), tables (.csv, .tsv, .parquet), SD files (.sdf), each also .gz; directories; - for
             standard input.
-        scheme: A force field by name (openff-2.3.0) or file (.offxml, .toml); several with commas between are appended.
+        scheme: A force field by name (openff-2.3.0) or file (.offxml, .toml), several with commas between are appended;
+            or another scheme: gaff, gaff2, gaff-antechamber, gaff2-antechamber, mmff94, mmff94s, alkethoh-types, a
+            folder of an atom-typed force field, untied, hashed:SCHEME, hashed-element:SCHEME.
         out: File for the labels: .parquet, .csv or .json.
         workers: Processes to use.
         strict: End at the first molecule that cannot be used, and write nothing.
@@ -176,8 +179,11 @@ class Summary:
             scheme: The scheme that labels.
         """
         self._scheme = scheme.name
-        self._numbers = dict.fromkeys(("read", "labelled", "failed", "terms", "unassigned", "undefined_stereo"), 0)
+        self._numbers = dict.fromkeys(
+            ("read", "labelled", "failed", "terms", "unassigned", "guessed", "undefined_stereo"), 0
+        )
         self._unassigned: list[dict[str, Any]] = []
+        self._frustrated: list[str] = []
 
     def take(self, chunk: LabelledChunk) -> None:
         """Add what a chunk became."""
@@ -187,9 +193,11 @@ class Summary:
             "failed": len(chunk.failures),
             "terms": len(chunk.labels),
             "unassigned": len(chunk.unassigned),
+            "guessed": len(chunk.labels) - chunk.labels["fallback"].null_count,
             "undefined_stereo": chunk.n_undefined_stereo,
         }
         self._numbers = {key: self._numbers[key] + number for key, number in added.items()}
+        self._frustrated += chunk.frustrated
         self._unassigned += chunk.unassigned.slice(0, _SHOWN - len(self._unassigned)).to_pylist()
 
     def show(self, out: Path | None, *, as_json: bool) -> None:
@@ -201,6 +209,10 @@ class Summary:
             note(f"no rule: {name}: {term['section']} {atoms} ({term['elements']})")
         if numbers["unassigned"] > len(self._unassigned):
             note(f"no rule: {numbers['unassigned'] - len(self._unassigned):,} more terms, all in the labels")
+        if numbers["guessed"]:
+            note(f"values that a named fall-back gave: {numbers['guessed']:,}, see the column fallback")
+        if self._frustrated:
+            note(f"pair types that cannot be told apart, taken as either: {', '.join(self._frustrated)}")
         if numbers["undefined_stereo"]:
             note(f"molecules with undefined stereochemistry, labelled as given: {numbers['undefined_stereo']:,}")
         line = (
@@ -210,7 +222,7 @@ class Summary:
         if out is None:
             note(line)
         elif as_json:
-            print_json({"scheme": self._scheme, **numbers, "out": str(out)})
+            print_json({"scheme": self._scheme, **numbers, "frustrated": self._frustrated, "out": str(out)})
         else:
             print(f"{line} → {out}")
             if numbers["failed"]:

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from ffshare.assign import Explanation
 from ffshare.assign import explain as explain_terms
 from ffshare.cli.console import print_json, print_table
-from ffshare.cli.labelling import smirnoff_scheme_of
+from ffshare.cli.labelling import scheme_of
 from ffshare.errors import SchemeError
 from ffshare.molecules import from_smiles
 
@@ -32,7 +32,7 @@ def explain(
         atoms: Only the term of these atoms: 0-based indices with commas between, such as 0,1,2,3.
         json: Print as JSON.
     """
-    chosen = smirnoff_scheme_of(scheme)
+    chosen = scheme_of(scheme)
     batch = from_smiles(smiles)
     found = explain_terms(chosen, batch, section, _indices(atoms))
     if json:

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from ffshare.assign import Scheme, SmirnoffScheme, Tally, load_scheme, molecule_table, observe, tally
+from ffshare.assign.growth import Growth, growth
 from ffshare.cli.console import note, progress_bar
 from ffshare.errors import MoleculeError, SchemeError
 from ffshare.molecules import STANDARD_INPUT, Entry, Failure, batch_of_entries, chunked, read_entries
@@ -41,6 +42,7 @@ class LabelledChunk:
     unassigned: pa.Table = doc("terms without a rule")
     failures: tuple[Failure, ...] = doc("entries that gave no molecule")
     tally: Tally = doc("how often each rule was used")
+    frustrated: tuple[str, ...] = doc("molecules in which pair types cannot be told apart, by name")
 
     @property
     def n_read(self) -> int:
@@ -69,6 +71,7 @@ class Labeller:
             unassigned=assignment.unassigned(),
             failures=batch.failures,
             tally=tally(batch.n_molecules, assignment.sites, assignment.tables),
+            frustrated=tuple(batch.names[idx] or f"molecule {batch.input_idxs[idx]}" for idx in assignment.frustrated),
         )
 
 
@@ -77,6 +80,7 @@ class TalliedChunk:
     """How often the rules of several schemes are used in one chunk."""
 
     tallies: tuple[Tally, ...] = doc("a tally for each scheme")
+    growths: tuple[Growth, ...] = doc("how the use of each scheme grows, where that was asked for")
     failures: tuple[Failure, ...] = doc("entries that gave no molecule")
 
     @property
@@ -90,6 +94,7 @@ class Tallier:
     """Counts the use of rules by several schemes in a chunk of entries. Picklable."""
 
     schemes: tuple[Scheme, ...] = doc("the schemes")
+    with_growth: bool = doc("whether to watch how their use grows", default=False)
 
     def __call__(self, entries: Sequence[Entry | Failure]) -> TalliedChunk:
         """The tallies of some entries."""
@@ -97,6 +102,7 @@ class Tallier:
         assignments = [scheme.assign(batch) for scheme in self.schemes]
         return TalliedChunk(
             tallies=tuple(tally(batch.n_molecules, one.sites, one.tables) for one in assignments),
+            growths=tuple(map(growth, assignments)) if self.with_growth else (),
             failures=batch.failures,
         )
 

@@ -41,21 +41,29 @@ def plain_count(labels, assignment, sections):
     molecules = {}
     for term in terms:
         molecules.setdefault((term["section"], term["rule_id"]), set()).add(term["molecule_idx"])
-    seen_in = []
+    seen_in, n_distinct = [], 0
     for section in sections:
         table = assignment.tables.get(section)
         for column in table.columns.values() if table else ():
             if column.free:
+                n_distinct += len(set(column.values.tolist()))
                 ids = [table.ids[rule] for rule in column.rule_idxs.tolist()]
                 seen_in += [len(molecules.get((section, rule_id), ())) for rule_id in ids]
     exercised = [number for number in seen_in if number]
     return {
         "defined": len(seen_in),
         "exercised": len(exercised),
+        "effective": n_distinct,
+        "effective_by": "distinct values",
         "rarely_seen": sum(number < 5 for number in exercised),
         "molecules_per_parameter": statistics.median(exercised) if exercised else None,
         "sites": len(terms),
         "unassigned": sum(term["rule_id"] is None for term in terms),
+        "guessed": sum(term["fallback"] is not None for term in terms),
+        "incomplete_molecules": len(
+            {term["molecule_idx"] for term in terms if term["rule_id"] is None or term["fallback"] is not None}
+        ),
+        "combinations": None,
     }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import ffshare
 from ffshare.assign import load_scheme
+from ffshare.assign.scheme import NAMED
 from ffshare.data_files import data_directory
 from ffshare.errors import RuleFileError, SchemeError
 from tests.assign.samples import scheme_of
@@ -67,3 +68,31 @@ def test_the_mode_decides_whether_idivf_may_be_left_to_the_molecule(tmp_path):
     with pytest.raises(RuleFileError, match="'auto' is refused as openff-toolkit refuses it; mode='spec' follows"):
         load_scheme(path)
     assert len(labels(load_scheme(path, mode="spec"), "CC")) == 9
+
+
+def test_every_named_scheme_loads_by_its_name():
+    assert set(NAMED) >= {
+        "gaff",
+        "gaff2",
+        "gaff-antechamber",
+        "gaff2-antechamber",
+        "mmff94",
+        "mmff94s",
+        "alkethoh-types",
+    }
+    for name in NAMED:
+        scheme = load_scheme(name)
+        assert scheme.name == name
+        assert all(Path(path).is_file() for path in scheme.checksums)
+
+
+def test_a_folder_with_typing_rules_is_an_atom_typed_scheme():
+    folder = data_directory("rules") / "gaff"
+    by_path, by_name = load_scheme(folder), load_scheme("gaff")
+    assert labels(by_path, "c1ccoc1") == labels(by_name, "c1ccoc1")
+    assert by_path.name == str(folder)
+
+
+def test_only_smirnoff_rules_can_be_appended():
+    with pytest.raises(SchemeError, match="only SMIRNOFF rules can be appended to others; name gaff2 alone"):
+        load_scheme("openff-2.2.1", "gaff2")

@@ -41,6 +41,7 @@ def plain_rows(assignment):
                         ],
                         "rule_id": table.ids[rule] if rule >= 0 else None,
                         "pattern": table.patterns[rule] if rule >= 0 else None,
+                        "fallback": None,
                     }
                 )
     return rows

@@ -37,6 +37,7 @@ def rows_of_csv(path):
             "atoms": [int(atom) for atom in row["atoms"].split("-")],
             "rule_id": row["rule_id"] or None,
             "pattern": row["pattern"] or None,
+            "fallback": row["fallback"] or None,
         }
         for row in rows
     ]
@@ -56,7 +57,15 @@ def test_the_three_formats_hold_the_same_rows(cli, rules, write, results):
         assert cli("assign", source, "--scheme", rules, "--out", results / f"labels{suffix}").status == 0
         found[suffix] = read(results / f"labels{suffix}")
     assert found[".parquet"] == found[".csv"] == found[".json"]
-    assert list(found[".parquet"][0]) == ["molecule_idx", "molecule", "section", "atoms", "rule_id", "pattern"]
+    assert list(found[".parquet"][0]) == [
+        "molecule_idx",
+        "molecule",
+        "section",
+        "atoms",
+        "rule_id",
+        "pattern",
+        "fallback",
+    ]
 
 
 def test_the_labels_of_ethanol_are_those_found_by_hand(cli, rules, write, results):
@@ -70,6 +79,7 @@ def test_the_labels_of_ethanol_are_those_found_by_hand(cli, rules, write, result
         "atoms": [0, 1],
         "rule_id": "b1",
         "pattern": "[*:1]~[*:2]",
+        "fallback": None,
     }
     rule_ids = {tuple(row["atoms"]): row["rule_id"] for row in rows if row["section"] == "Bonds"}
     carbon_hydrogen = [(0, 3), (0, 4), (0, 5), (1, 6), (1, 7)]
@@ -134,7 +144,9 @@ def test_the_summary_as_json_has_the_numbers_and_nothing_else_on_standard_output
         "failed": 2,
         "terms": 42 + 6 + 36,
         "unassigned": 4 + 1,
+        "guessed": 0,
         "undefined_stereo": 1,
+        "frustrated": [],
         "out": str(out),
     }
 
@@ -174,7 +186,7 @@ def test_without_out_json_gives_the_labels_as_json(cli, rules, write, results):
 def test_a_hyphen_is_standard_input_wherever_it_stands(cli, rules, arguments):
     done = cli("assign", *[rules if word == "RULES" else word for word in arguments], stdin=b"CCO ethanol\nC1CC\n")
     assert done.status == 0
-    assert "0,ethanol,Bonds,0-1,b1,[*:1]~[*:2]\n" in done.out
+    assert "0,ethanol,Bonds,0-1,b1,[*:1]~[*:2],\n" in done.out
     assert "-, line 2 (C1CC): SMILES does not parse" in done.err
 
 
@@ -303,3 +315,24 @@ def test_a_call_without_a_scheme_or_without_inputs_says_what_is_missing(cli, rul
     assert (done.status, done.out) == (2, "")
     assert "--scheme requires an argument" in done.err
     assert cli("assign", "--scheme", rules).fails("no input given; name a file or a directory, or '-'")
+
+
+def test_an_atom_typed_scheme_gives_types_keys_and_fallbacks(cli, write, results):
+    source = write("C=CC=C butadiene\nc1cc2cccc2cc1 odd\n")
+    done = cli("assign", source, "--scheme", "gaff2", "--out", results / "labels.json")
+    assert done.status == 0
+    rows = [row for row in json.loads((results / "labels.json").read_text()) if row["molecule"] == "butadiene"]
+    types = {row["atoms"][0]: row for row in rows if row["section"] == "vdW"}
+    assert [types[atom]["rule_id"] for atom in range(5)] == ["c2", "ce", "ce", "c2", "ha"]
+    assert types[0]["pattern"] == "[#6X3:1]"
+    keys = {tuple(row["atoms"]): row for row in rows if row["section"] == "ProperTorsions"}
+    assert keys[0, 1, 2, 3]["rule_id"] == "c2-ce-ce-c2"
+    assert (keys[4, 0, 1, 6]["rule_id"], keys[4, 0, 1, 6]["pattern"]) == ("X-c2-ce-X", "X-c2-ce-X")
+    assert keys[4, 0, 1, 6]["fallback"] is None
+    guessed = [row for row in rows if row["fallback"] is not None]
+    assert {row["section"] for row in guessed} == {"ImproperTorsions"}
+    assert "values that a named fall-back gave: " in done.err
+
+
+def test_several_schemes_that_are_no_smirnoff_rules_cannot_be_appended(cli, write):
+    cli("assign", write("C\n"), "--scheme", "gaff2,openff-2.2.1").fails("only SMIRNOFF rules can be appended to others")

@@ -40,26 +40,31 @@ def test_the_numbers_of_a_force_field_counted_by_hand(cli, rules, write):
     done = cli("count", write("CCO ethanol\nO water\nC1CC open\n"), "--scheme", rules, "--json")
     assert (done.json["molecules"], done.json["failed"]) == (2, 1)
 
-    def row(section, defined, exercised, median, sites, unassigned):
+    def row(section, defined, exercised, distinct, median, sites, unassigned, incomplete):
         return {
             "scheme": str(rules),
             "section": section,
             "defined": defined,
             "exercised": exercised,
+            "effective": distinct,
+            "effective_by": "distinct values",
             "rarely_seen": exercised,
             "molecules_per_parameter": median,
             "sites": sites,
             "unassigned": unassigned,
+            "guessed": 0,
+            "incomplete_molecules": incomplete,
+            "combinations": None,
         }
 
     # Two molecules; b1 and n1 are seen in both, the rest in ethanol alone.
     assert done.json["counts"] == [
-        row("Bonds", 4, 4, 1.5, 10, 0),
-        row("Angles", 2, 2, 1.0, 14, 2),
-        row("ProperTorsions", 1, 1, 1.0, 12, 3),
-        row("vdW", 2, 2, 2.0, 12, 0),
-        row("valence and vdW", 9, 9, 1.0, 48, 5),
-        row("all", 9, 9, 1.0, 48, 5),
+        row("Bonds", 4, 4, 4, 1.5, 10, 0, 0),
+        row("Angles", 2, 2, 2, 1.0, 14, 2, 2),
+        row("ProperTorsions", 1, 1, 1, 1.0, 12, 3, 1),
+        row("vdW", 2, 2, 2, 2.0, 12, 0, 0),
+        row("valence and vdW", 9, 9, 9, 1.0, 48, 5, 2),
+        row("all", 9, 9, 9, 1.0, 48, 5, 2),
     ]
 
 
@@ -74,7 +79,7 @@ def test_the_tables_show_the_numbers_of_each_scheme_and_both_side_by_side(cli, r
     done = cli("count", source, "--scheme", rules, "--scheme", "openff-2.2.1")
     lines = [line.split() for line in done.out.splitlines() if line.strip()]
     assert lines[0] == f"{rules}: parameters and sites on 1 molecules".split()
-    assert ["Bonds", "4", "4", "4", "1", "8", "0"] in lines
+    assert ["Bonds", "4", "4", "4", "distinct", "values", "4", "1", "8", "0", "0", "0"] in lines
     side_by_side = lines[lines.index(["schemes", "side", "by", "side"]) :]
     assert ["openff-2.2.1", "all", "665"] in [line[:3] for line in side_by_side]
     assert done.err == "1 molecules read = 1 counted + 0 failed\n"
@@ -101,3 +106,30 @@ def test_where_no_molecule_can_be_used_what_is_defined_is_counted_still(cli, rul
     assert (done.status, done.json["molecules"], done.json["failed"]) == (0, 0, 1)
     assert done.json["counts"][-1]["defined"] == 9
     assert done.json["counts"][-1]["exercised"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "defined", "types", "propers", "effective"),
+    [("gaff", 13_434, 83, 23_732_605, 7_017), ("gaff2", 24_146, 100, 50_005_000, 14_961)],
+)
+def test_atom_typed_force_fields_define_the_known_numbers(cli, write, name, defined, types, propers, effective):
+    done = cli("count", write("CCO\n"), "--scheme", name, "--json")
+    rows = {row["section"]: row for row in done.json["counts"]}
+    assert rows["all"]["defined"] == defined
+    assert (rows["all"]["effective"], rows["all"]["effective_by"]) == (effective, "formula")
+    assert (rows["vdW"]["combinations"], rows["ProperTorsions"]["combinations"]) == (types, propers)
+
+
+def test_a_picture_is_drawn_and_named(cli, write, tmp_path):
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "growth.svg"
+    done = cli("count", write("CCO\nC=CC=C\n"), "--scheme", "gaff", "--scheme", "openff-2.2.1", "--plot", picture)
+    assert done.err.endswith(f"drawn: {picture}\n")
+    assert picture.read_text().startswith("<?xml")
+
+
+def test_a_picture_that_cannot_be_drawn_is_refused_before_any_molecule_is_read(cli, write, tmp_path):
+    source = write("this is no molecule\n")
+    done = cli("count", source, "--scheme", "gaff", "--plot", tmp_path / "growth.gif")
+    done.fails("give a name that ends in .png, .svg, .pdf")
+    assert "this is no molecule" not in done.err

@@ -100,7 +100,7 @@ def test_a_full_standard_output_is_told(start, rules, write):
 
 def test_a_reader_that_goes_away_ends_the_run_quietly(start, rules, write):
     process = start("assign", write("CCO ethanol\n" * 1500), "--scheme", rules)
-    assert process.popen.stdout.readline() == b"molecule_idx,molecule,section,atoms,rule_id,pattern\n"
+    assert process.popen.stdout.readline() == b"molecule_idx,molecule,section,atoms,rule_id,pattern,fallback\n"
     process.popen.stdout.close()
     assert process.popen.wait(60) == 141
     assert process.popen.stderr.read() == b""

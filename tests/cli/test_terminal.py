@@ -44,7 +44,7 @@ def test_on_a_terminal_a_bar_shows_the_progress_and_results_still_go_to_standard
     os.close(ours)
     done = process.end()
     assert done.status == 0
-    assert done.out.splitlines()[0] == "molecule_idx,molecule,section,atoms,rule_id,pattern"
+    assert done.out.splitlines()[0] == "molecule_idx,molecule,section,atoms,rule_id,pattern,fallback"
     assert len(done.out.splitlines()) == 1 + 3 * 42
     assert b"labelling" in shown
     assert b"ethanol,Bonds" not in shown
