@@ -4,8 +4,9 @@
     FILE]
 
 Prints a table, and JSON with the keys `assign_over_read`, `speedup_over_toolkit`, `speedup_over_compiled_loop`,
-`speedup_two_processes`, `peak_memory_mb`, `fallback_patterns` and `fallback_time`. One core, one thread, except where
-it says two processes. Every ratio compares rounds that were run in turn, and takes the median.
+`speedup_two_processes`, `peak_memory_mb`, `fallback_patterns`, `fallback_time`, and of the other schemes (see
+``bench_schemes.py``) `schemes_over_read`, `gaff2_over_read` and `gaff2_speedup_over_antechamber`. One core, one thread,
+except where it says two processes. Every ratio compares rounds that were run in turn, and takes the median.
 
 * read: SMILES parse, sanitize, MDL aromaticity, AddHs, by plain RDKit calls.
 * assign: arrays from the RDKit molecules that ffshare reads (implied hydrogens are appended in the arrays), matching,
@@ -32,6 +33,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bench_schemes import scheme_figures
 from rdkit import Chem
 from rdkit.Chem import rdchem
 
@@ -178,6 +180,7 @@ def main() -> None:
     parser.add_argument("--scheme", default="openff-2.3.0")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--toolkit-molecules", type=int, default=40)
+    parser.add_argument("--antechamber-molecules", type=int, default=50)
     parser.add_argument("--memory-molecules", type=int, default=200_000, help="0 leaves the memory run out")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     options = parser.parse_args()
@@ -235,6 +238,9 @@ def main() -> None:
         "fallback_time": fallback_share(scheme, molecules),
         "milliseconds_per_molecule": {key: 1e3 * statistics.median(one[key] for one in rounds) for key in rounds[0]},
     }
+    result |= scheme_figures(
+        molecules, lambda: rdkit_read(smiles), options.rounds, min(options.antechamber_molecules, len(set(smiles)))
+    )
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "library.smi"
         write_library(smiles, 60_000, library)
@@ -248,8 +254,9 @@ def main() -> None:
             result["command_line_molecules_per_second"] = options.memory_molecules / duration
     for key, value in result.items():
         if isinstance(value, dict):
+            print(key)
             for name, number in value.items():
-                print(f"  {name:<38} {number:.4f} ms")
+                print(f"  {name:<38} {number:.4f}")
         else:
             print(f"{key:<40} {value:.4g}" if isinstance(value, float) else f"{key:<40} {value}")
     print(json.dumps(result))

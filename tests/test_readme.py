@@ -1,4 +1,4 @@
-"""The README is run: its console lines as commands, its Python as a session, and the outputs must be those it shows."""
+"""README and docs are run: console lines as commands, Python as a session, and the outputs must be those they show."""
 
 import doctest
 import os
@@ -12,16 +12,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+def blocks(language: str, page: Path = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def console_examples() -> list[tuple[str, str]]:
     """Command and expected output of each line that starts with a dollar sign."""
     found = []
-    for block in blocks("console"):
+    for block in (block for page in PAGES for block in blocks("console", page)):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             found.append((command, output))
@@ -42,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("command", "output"), console_examples(), ids=lambda text: text[:40])
-def test_a_command_of_the_readme_prints_what_the_readme_shows(command: str, output: str, folder: Path) -> None:
+def test_a_command_prints_what_the_page_shows(command: str, output: str, folder: Path) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, check=True)
     assert plain(output)
@@ -63,3 +64,9 @@ def test_the_readme_shows_the_two_commands() -> None:
     for script in ("scripts/quickstart", "scripts/test"):
         assert script in text
         assert os.access(ROOT / script, os.X_OK)
+
+
+def test_the_headline_table_holds_the_numbers_that_its_script_finds() -> None:
+    command = [sys.executable, "scripts/make_headline.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("the numbers hold\n", 0)
