@@ -9,8 +9,8 @@ molecules, which needs antechamber. Where antechamber of AmberTools is installed
 molecules live; else its frozen types are compared with.
 
 Of each force field: `atoms_same` and `molecules_same` [%], pooled and for each set, and every molecule that differs,
-with its atoms. Of each mode: `renumbering_changes`, the molecules of the shipped drugs whose parameters, and whose
-energies, change when their atoms are renumbered.
+with its atoms. Of each mode: `renumbering_changes`, how many of the shipped drugs and of a few symmetric molecules get
+other parameters when their atoms are renumbered, and under `renumbering` the energies too.
 """
 
 import argparse
@@ -136,7 +136,7 @@ def type_figures(given: Path | None) -> tuple[dict[str, Any], list[dict[str, Any
 
 
 def renumbering_figures(n_molecules: int, n_renumberings: int, seed: int) -> dict[str, Any]:
-    """Changes by scheme: canonical and antechamber mode of both force fields."""
+    """Changes by mode and force field."""
     drugs = ffshare.read(data_directory("molecules") / "drugs.smi")
     chosen = list(range(min(n_molecules, drugs.n_molecules)))
     symmetric = ffshare.from_smiles(*SYMMETRIC.values())
@@ -144,13 +144,12 @@ def renumbering_figures(n_molecules: int, n_renumberings: int, seed: int) -> dic
         [*(drugs.molecules[idx] for idx in chosen), *symmetric.molecules],
         [*(drugs.names[idx] for idx in chosen), *SYMMETRIC],
     )
-    figures = {}
+    figures: dict[str, dict[str, Any]] = {"canonical": {}, "antechamber": {}}
     for force_field in FORCE_FIELDS:
-        for mode in ("canonical", "antechamber"):
+        for mode in figures:
             name = force_field if mode == "canonical" else f"{force_field}-antechamber"
             found = renumbering_changes(ffshare.load_scheme(name), batch, n_renumberings, seed)
-            figures[name] = {
-                "mode": mode,
+            figures[mode][force_field] = {
                 "molecules": found.n_molecules,
                 "parameters": len(found.parameters),
                 "energies": len(found.energies),
@@ -172,7 +171,12 @@ def main() -> int:
     arguments = parser.parse_args()
     figures, rows = type_figures(arguments.input)
     figures["sets"] = rows
-    figures["renumbering_changes"] = renumbering_figures(arguments.molecules, arguments.renumberings, arguments.seed)
+    renumbering = renumbering_figures(arguments.molecules, arguments.renumberings, arguments.seed)
+    figures["renumbering_changes"] = {
+        mode: {force_field: row["parameters"] for force_field, row in rows_of_mode.items()}
+        for mode, rows_of_mode in renumbering.items()
+    }
+    figures["renumbering"] = renumbering
     if arguments.json:
         print(json.dumps(figures, indent=1))
         return 0
@@ -189,12 +193,13 @@ def main() -> int:
     for force_field in FORCE_FIELDS:
         same = figures["atoms_same"][force_field], figures["molecules_same"][force_field]
         print(f"{force_field:6} drugs and FreeSolv together: atoms {same[0]:.3f} %, molecules {same[1]:.2f} %")
-    for name, row in figures["renumbering_changes"].items():
-        print(
-            f"{name:18} {arguments.renumberings} renumberings of {row['molecules']} molecules change the parameters of "
-            f"{row['parameters']} and the energies of {row['energies']}, "
-            f"by up to {row['largest_change_kcal_per_mol']} kcal/mol"
-        )
+    for mode, by_name in renumbering.items():
+        for force_field, row in by_name.items():
+            print(
+                f"{force_field:6} {mode:12} {arguments.renumberings} renumberings of {row['molecules']} molecules: "
+                f"other parameters in {row['parameters']}, other energies in {row['energies']}, "
+                f"by up to {row['largest_change_kcal_per_mol']} kcal/mol"
+            )
     return 0
 
 
