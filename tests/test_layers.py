@@ -34,7 +34,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 HOMES: dict[str, tuple[str, ...]] = {
     "numpy": tuple(LAYERS),
     "scipy": ("tying", "molecules", "smirks", "rules", "assign", "model", "fit", "report", "nn"),
-    "rdkit": ("molecules", "smirks", "rules", "assign", "report", "explorer"),
+    "rdkit": ("molecules", "smirks", "rules", "assign", "model", "fit", "report", "explorer"),
     "pyarrow": ("molecules", "assign", "fit", "report", "cli"),
     "duckdb": ("report", "cli"),
     "pydantic": ("fit", "explorer", "cli"),
@@ -42,7 +42,13 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pint": ("units", "rules"),
     "openff.interchange": ("report",),
     "openff.units": ("units", "rules"),
+    "openff.nagl": ("model",),
+    "openff.nagl_models": ("model",),
+    "openff.toolkit": ("rules", "model"),
     "openff": ("rules",),
+    "platformdirs": ("model",),
+    "ase": ("fit",),
+    "h5py": ("fit",),
     "dask": ("parallel",),
     "distributed": ("parallel",),
     "torch": ("nn",),
@@ -57,6 +63,7 @@ HOMES: dict[str, tuple[str, ...]] = {
 # What an extra brings: the only libraries that a function may import, and only in their home.
 OPTIONAL = {
     *("openff", "pint", "pydantic", "dask", "distributed", "torch"),
+    *("ase", "h5py", "platformdirs"),
     *("matplotlib", "jinja2", "duckdb", "fastapi", "uvicorn"),
 }
 
@@ -196,7 +203,7 @@ def test_an_optional_library_outside_its_home_is_caught_even_inside_a_function(s
 def test_a_part_of_a_library_may_have_a_home_of_its_own(source):
     assert source("units.py", "from openff.units import Quantity\n") == []
     [breach] = source("units.py", "from openff.toolkit import ForceField\n")
-    assert breach.endswith("imports openff.toolkit: openff lives in rules")
+    assert breach.endswith("imports openff.toolkit: openff.toolkit lives in rules, model")
 
 
 def test_a_library_without_a_home_is_caught(source):
