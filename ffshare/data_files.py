@@ -1,4 +1,4 @@
-"""Data files: those that ffshare brings along (`rules`, `molecules`), and what identifies a file.
+"""Data files: those that ffshare brings along (`rules`, `molecules`, `reference`), and what identifies a file.
 
 In an installed package they lie in ``ffshare/data/``; in a clone they lie at the top of the repository.
 """
@@ -15,7 +15,7 @@ def data_directory(kind: str, package: Path = _PACKAGE) -> Path:
     """The folder with ffshare's own data of one kind.
 
     Args:
-        kind: ``rules`` or ``molecules``.
+        kind: ``rules``, ``molecules`` or ``reference``.
         package: Folder of the package `ffshare`.
 
     Returns:
