@@ -190,6 +190,8 @@ def main() -> None:
         smiles = smiles + smiles
     smiles = smiles[: 4 * BATCH]
     scheme = ffshare.load_scheme(options.scheme)
+    if not isinstance(scheme, SmirnoffScheme):
+        parser.error(f"--scheme takes SMIRNOFF rules; {options.scheme} is timed beside them in every run")
     molecules = [molecule_from_smiles(text) for text in smiles]
     explicit = rdkit_read(smiles)
     cold = seconds(lambda: assign_molecules(scheme, molecules))

@@ -18,9 +18,11 @@ from pathlib import Path
 
 import ffshare
 from ffshare.assign import CountRow, Counts, counts, load_scheme, tally
+from ffshare.assign.count import BY_DISTINCT_VALUES, BY_FORMULA
 from ffshare.assign.growth import Growth, growth
 from ffshare.data_files import data_directory
 from ffshare.report import plot_growth
+from ffshare.rules.table import STARTING_VALUES
 
 ROOT = Path(__file__).resolve().parent.parent
 README, DETAILS, PICTURE = ROOT / "README.md", ROOT / "docs" / "counts.md", ROOT / "docs" / "growth.svg"
@@ -32,6 +34,7 @@ SEED = 0
 BATCH = 300
 START, END = "<!-- counts: made by scripts/make_headline.py -->", "<!-- end of counts -->"
 
+NOTE_OF = {BY_FORMULA: "¹", BY_DISTINCT_VALUES: "²", STARTING_VALUES: "³"}
 HEADS = (
     "scheme",
     "defined",
@@ -68,12 +71,11 @@ def measured() -> tuple[list[Counts], dict[str, Growth]]:
 
 def cells(name: str, row: CountRow) -> tuple[str, ...]:
     """The cells of a row of the table."""
-    by_formula = row.effective_by == "formula"
     return (
         name,
         f"{row.defined:,}",
         f"{row.exercised:,}",
-        f"{row.effective:,}{' ¹' if by_formula else ' ²'}",
+        f"{row.effective:,} {NOTE_OF[row.effective_by]}",
         f"{row.rarely_seen:,}",
         f"{row.sites:,}",
         f"{row.unassigned:,}",
@@ -91,7 +93,8 @@ def table(rows: list[tuple[str, ...]]) -> str:
 
 NOTES = (
     "¹ not within 2 % of the force field's own formula, plus the constants of the formula. "
-    "² no formula: distinct values."
+    "² no formula: distinct values. ³ no values of its own: all. Sites count each order of equal neighbours of a GAFF "
+    "improper."
 )
 
 

@@ -21,15 +21,17 @@ from ffshare.errors import SchemeError
 from ffshare.molecules.ragged import IntArray
 from ffshare.records import doc, record
 from ffshare.rules.append import appended, rows_of
-from ffshare.rules.table import RuleTable
+from ffshare.rules.table import STARTING_VALUES, RuleTable
 
 # A parameter seen in fewer molecules than this is called rarely seen.
 FEW_MOLECULES = 5
 
 # How many of the defined parameters are effective is said by a published formula that gives the others, or else by
-# their distinct values.
+# their distinct values; where values are only there to start a fit from, all count.
 BY_FORMULA = "formula"
 BY_DISTINCT_VALUES = "distinct values"
+# A sum is called after the first of these that some section in it has.
+_KINDS = (BY_FORMULA, STARTING_VALUES, BY_DISTINCT_VALUES)
 
 COUNT_SCHEMA = pa.schema(
     [
@@ -59,9 +61,11 @@ class CountRow:
     exercised: int = doc("parameters that some site of the molecules uses")
     effective: int = doc(
         "defined parameters but for those that a formula gives within 2 %, with the constants of the formula; without "
-        "a formula, distinct values"
+        "a formula, distinct values; of starting values, all"
     )
-    effective_by: str = doc(f"what says which parameters are effective: {BY_FORMULA!r} or {BY_DISTINCT_VALUES!r}")
+    effective_by: str = doc(
+        f"what says which parameters are effective: {BY_FORMULA!r}, {BY_DISTINCT_VALUES!r} or {STARTING_VALUES!r}"
+    )
     rarely_seen: int = doc(f"exercised parameters seen in fewer than {FEW_MOLECULES} molecules")
     molecules_per_parameter: float = doc(
         "median number of molecules that an exercised parameter is seen in; NaN without any"
@@ -147,7 +151,7 @@ class _Part:
 
     n_molecules: IntArray = doc("molecules in which each defined parameter is used, shape=(n_parameters,)")
     n_effective: int = doc("defined parameters that no formula or other value gives")
-    by_formula: bool = doc("whether a formula says so")
+    effective_by: str = doc("what says so")
     n_sites: int = doc("places that need a parameter")
     n_unassigned: int = doc("places without a rule")
     n_guessed: int = doc("places with a guessed value")
@@ -160,10 +164,15 @@ def _part(table: RuleTable, use: SectionTally) -> _Part:
     # A rule that was made for some molecules and is no guess is what the scheme defines for them.
     is_defined = (np.arange(len(whole)) < use.n_defined_rules) | (use.n_guessed < use.n_sites)
     parameters = np.where(is_defined, parameters_of_rules(whole), 0)
+    n_effective, effective_by = table.n_effective, BY_FORMULA
+    if whole.settings.get("values") == STARTING_VALUES:
+        n_effective, effective_by = int(parameters.sum()), STARTING_VALUES
+    elif n_effective is None:
+        n_effective, effective_by = _distinct_values(whole, is_defined), BY_DISTINCT_VALUES
     return _Part(
         n_molecules=np.repeat(use.n_molecules, parameters),
-        n_effective=_distinct_values(whole, is_defined) if table.n_effective is None else table.n_effective,
-        by_formula=table.n_effective is not None,
+        n_effective=n_effective,
+        effective_by=effective_by,
         n_sites=int(use.n_sites.sum()) + use.n_unassigned,
         n_unassigned=use.n_unassigned,
         n_guessed=int(use.n_guessed.sum()),
@@ -180,7 +189,7 @@ def _row(label: str, parts: Sequence[_Part], incomplete_molecules: int) -> Count
         defined=len(molecules),
         exercised=len(exercised),
         effective=sum(part.n_effective for part in parts),
-        effective_by=BY_FORMULA if any(part.by_formula for part in parts) else BY_DISTINCT_VALUES,
+        effective_by=next((kind for kind in _KINDS if kind in {part.effective_by for part in parts}), _KINDS[-1]),
         rarely_seen=int((exercised < FEW_MOLECULES).sum()),
         molecules_per_parameter=float(np.median(exercised)) if len(exercised) else float("nan"),
         sites=sum(part.n_sites for part in parts),

@@ -1,5 +1,6 @@
 """Schemes by name: ways to hand shared parameters to sites, all with one contract."""
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,15 +9,17 @@ from typing import Protocol
 from ffshare.assign.assignment import Assignment
 from ffshare.assign.atom_types.lookup import ANTECHAMBER, CANONICAL
 from ffshare.assign.atom_types.scheme import AtomTypedScheme
-from ffshare.assign.controls.names import is_control, parse_control
+from ffshare.assign.controls.names import KINDS, is_control, parse_control
 from ffshare.assign.explain import Explanation
+from ffshare.assign.fitted import FittedScheme
 from ffshare.assign.mmff import MmffScheme
 from ffshare.assign.smirnoff import SmirnoffScheme
 from ffshare.data_files import data_directory
 from ffshare.errors import SchemeError
 from ffshare.molecules import GraphBatch
-from ffshare.rules import Mode, is_atom_typed, load_force_field
+from ffshare.rules import Mode, force_field_exists, is_atom_typed, load_force_field
 from ffshare.rules.table import RuleTable
+from ffshare.rules.value_table import is_value_table
 
 
 class Scheme(Protocol):
@@ -74,7 +77,8 @@ def load_scheme(*names: str | Path, mode: Mode = "compat") -> Scheme:
 
     Args:
         *names: One of `NAMED` (``gaff2``, ``mmff94``, …); a control (``untied``, ``hashed:gaff2``, see
-            `ffshare.assign.controls`); a folder of an atom-typed force field; or SMIRNOFF rules: an installed force
+            `ffshare.assign.controls`); a folder of an atom-typed force field; a .csv table of fitted values
+            (see `ffshare.rules.value_table`); or SMIRNOFF rules: an installed force
             field (``openff-2.3.0``), one that ships with ffshare (``alkethoh-smirks``), or the path of an .offxml or
             .toml file. Of several SMIRNOFF rules, the later ones are appended, so that they win.
         mode: Of SMIRNOFF rules: ``compat``: as openff-toolkit does; ``spec``: as the SMIRNOFF specification says.
@@ -91,14 +95,26 @@ def load_scheme(*names: str | Path, mode: Mode = "compat") -> Scheme:
         ('openff-2.2.1', 'gaff2')
     """
     texts = [str(name) for name in names]
-    alone = [text for text in texts if text in NAMED or is_control(text) or is_atom_typed(text)]
+    alone = [text for text in texts if text in NAMED or is_control(text) or is_atom_typed(text) or is_value_table(text)]
     if alone and len(texts) > 1:
         raise SchemeError(f"only SMIRNOFF rules can be appended to others; name {', '.join(alone)} alone")
     if not alone:
+        _refuse_misspelled(texts)
         return SmirnoffScheme(load_force_field(*texts, mode=mode))
     (name,) = alone
     if name in NAMED:
         return NAMED[name]()
+    if is_value_table(name):
+        return FittedScheme.load(name, lambda base: load_scheme(base, mode=mode))
     if is_control(name):
         return parse_control(name, lambda base: load_scheme(base, mode=mode))
     return AtomTypedScheme.load(name, name)
+
+
+def _refuse_misspelled(names: Sequence[str]) -> None:
+    """Refuse a name that is no file and no force field, but almost that of another scheme."""
+    lower = {known.lower(): known for known in (*NAMED, *KINDS)}
+    for name in names:
+        close = difflib.get_close_matches(name.lower().partition(":")[0], lower, n=2, cutoff=0.75)
+        if close and not force_field_exists(name):
+            raise SchemeError(f"no scheme is called {name!r}; did you mean {' or '.join(lower[one] for one in close)}?")

@@ -212,7 +212,7 @@ class Summary:
         if numbers["guessed"]:
             note(f"values that a named fall-back gave: {numbers['guessed']:,}, see the column fallback")
         if self._frustrated:
-            note(f"pair types that cannot be told apart, taken as either: {', '.join(self._frustrated)}")
+            note(f"frustrated, so that their pair types cannot be told apart: {', '.join(self._frustrated)}")
         if numbers["undefined_stereo"]:
             note(f"molecules with undefined stereochemistry, labelled as given: {numbers['undefined_stereo']:,}")
         line = (

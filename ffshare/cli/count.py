@@ -46,10 +46,10 @@ def count(
 
     A parameter is a number that a fit could move: 2 a bond, 2 an angle, 1 a torsion term, 2 a vdW type, 1 a charge;
     periodicity, phase and idivf are structure. Defined: in the scheme. Exercised: used by some molecule. Effective: not
-    within 2 % of the scheme's own formula, with the formula's constants; of a scheme without a formula, distinct
-    values. Median: molecules that an exercised parameter is seen in. Lacking: molecules with a term that no rule gives
-    or whose value is a guess. Combinations: of atom types, those that could need a rule. Constraint distances are
-    listed apart and are in no sum.
+    within 2 % of the scheme's own formula, with the formula's constants; of a scheme without a formula, distinct values
+    (of untied and hashed schemes all, since theirs are only there to start a fit from). Median: molecules that an
+    exercised parameter is seen in. Lacking: molecules with a term that no rule gives or whose value is a guess.
+    Combinations: of atom types, those that could need a rule. Constraint distances are listed apart and are in no sum.
 
     Args:
         inputs: SMILES files, tables, SD files, directories; - for standard input.
@@ -66,7 +66,7 @@ def count(
     """
     if plot is not None:
         check_plot(plot)
-    chosen = tuple(scheme_of(name, mode) for name in scheme)
+    chosen = tuple(scheme_of(name, mode) for name in dict.fromkeys(scheme))
     tallies: list[Tally] = []
     growths: list[Growth] = []
     n_failed = 0

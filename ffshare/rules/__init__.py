@@ -3,7 +3,7 @@
 from ffshare.rules.findings import Finding
 from ffshare.rules.lint import lint
 from ffshare.rules.load import load_force_field
-from ffshare.rules.locate import available_force_fields, is_atom_typed
+from ffshare.rules.locate import available_force_fields, force_field_exists, is_atom_typed
 from ffshare.rules.observations import Observations, RuleUse, merged, rule_use
 from ffshare.rules.patterns import check_pattern
 from ffshare.rules.rule import Mode
@@ -24,6 +24,7 @@ __all__ = [
     "available_force_fields",
     "check_pattern",
     "diff_rules",
+    "force_field_exists",
     "is_atom_typed",
     "lint",
     "load_force_field",

@@ -63,6 +63,29 @@ def locate(name: str | Path) -> Path:
         >>> locate("openff-2.3.0").name
         'openff-2.3.0.offxml'
     """
+    found = _found(name)
+    if found is None:
+        raise _not_found(str(name))
+    return found
+
+
+def force_field_exists(name: str | Path) -> bool:
+    """Whether `locate` finds a file.
+
+    Args:
+        name: As for `locate`.
+
+    Returns:
+        Whether there is such a file or installed force field.
+
+    Example:
+        >>> force_field_exists("alkethoh-smirks"), force_field_exists("alkethoh-smirk")
+        (True, False)
+    """
+    return _found(name) is not None
+
+
+def _found(name: str | Path) -> Path | None:
     path = Path(name)
     if path.suffix in (*EXTENSIONS, ".xml") and _is_file(path):
         return path
@@ -72,7 +95,7 @@ def locate(name: str | Path) -> Path:
         for candidate in candidates:
             if _is_file(directory / candidate):
                 return directory / candidate
-    raise _not_found(text)
+    return None
 
 
 def is_atom_typed(folder: str | Path) -> bool:

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from ffshare.records import doc, freeze_arrays, record
 
+# The setting `values` of sections whose values say nothing by themselves: a fit is to start from them.
+STARTING_VALUES = "starting values"
+
 
 @record
 class Column:

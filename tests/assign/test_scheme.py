@@ -96,3 +96,11 @@ def test_a_folder_with_typing_rules_is_an_atom_typed_scheme():
 def test_only_smirnoff_rules_can_be_appended():
     with pytest.raises(SchemeError, match="only SMIRNOFF rules can be appended to others; name gaff2 alone"):
         load_scheme("openff-2.2.1", "gaff2")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("gaf2", "gaff2"), ("GAFF2", "gaff2"), ("mmf94", "mmff94"), ("hash:gaff", "hashed")]
+)
+def test_a_misspelled_scheme_is_refused_with_what_was_meant(name, meant):
+    with pytest.raises(SchemeError, match=f"no scheme is called '{name}'; did you mean .*{meant}"):
+        load_scheme(name)

@@ -131,20 +131,6 @@ def load_definition(folder: str | Path) -> AtomTypedForceField:
     )
 
 
-def effective_count(definition: AtomTypedForceField) -> Mapping[str, int] | None:
-    """How many numbers a force field needs when its formulas give what they give within 2 %.
-
-    Args:
-        definition: The force field.
-
-    Returns:
-        Numbers by section, see `effective_counts`; None where it has no formulas.
-    """
-    if definition.formulas is None:
-        return None
-    return effective_counts(definition.tables, definition.elements, definition.formulas)
-
-
 def n_combinations(n_types: int) -> Mapping[str, int]:
     """How many combinations of types could need a rule: those that read the same from both ends count once.
 

@@ -148,12 +148,16 @@ class PairTypes:
         """
         return next(self._levels(term, make)) if self.has_any(term) else [make(term.types)]
 
-    def swapped(self, term: Term, make: Callable[[Key], Key]) -> list[list[Key]]:
+    def swapped(
+        self, term: Term, make: Callable[[Key], Key], kept: tuple[tuple[int, int], ...] = ()
+    ) -> list[list[Key]]:
         """The keys of a term with some of its pair types swapped, by how many.
 
         Args:
             term: The term.
             make: Makes the canonical key of types in the order of the atoms.
+            kept: Bonds, as places in the term, whose kind must stay: of two pair atoms of one component that such a
+                bond joins, both are swapped or none, since swapping one makes a double bond of a single one.
 
         Returns:
             Keys with one type swapped, with two, …; each list sorted, no key twice, none of `alike`.
@@ -163,14 +167,24 @@ class PairTypes:
             >>> PairTypes({"cc": "cd", "nc": "nd"}, canonical=True).swapped(term, directed)
             [[('ca', 'cc', 'nc'), ('ca', 'cd', 'nd')]]
         """
-        return list(self._levels(term, make))[1:] if self.has_any(term) else []
+        return [level for level in list(self._levels(term, make, kept))[1:] if level] if self.has_any(term) else []
 
-    def _levels(self, term: Term, make: Callable[[Key], Key]) -> Iterator[list[Key]]:
+    def _levels(
+        self, term: Term, make: Callable[[Key], Key], kept: tuple[tuple[int, int], ...] = ()
+    ) -> Iterator[list[Key]]:
         places = [at for at, name in enumerate(term.types) if name in self._partner]
         groups = tuple(term.groups[at] for at in places) if self.canonical else None
+        joined = [
+            (places.index(first), places.index(second))
+            for first, second in kept
+            if first in places
+            and second in places
+            and (not self.canonical or term.groups[first] == term.groups[second])
+        ]
         seen: set[Key] = set()
         for flips in _flips(groups, len(places)):
-            keys = {make(self._flipped(term.types, places, flip)) for flip in flips} - seen
+            allowed = [flip for flip in flips if all(flip[first] == flip[second] for first, second in joined)]
+            keys = {make(self._flipped(term.types, places, flip)) for flip in allowed} - seen
             seen |= keys
             yield sorted(keys)
 

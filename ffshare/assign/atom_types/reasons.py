@@ -63,13 +63,13 @@ def reasons_of_type(
                     pattern=one.text,
                     line=one.line or 0,
                     wins=wins and int(sites.rule_idxs[place]) >= 0,
-                    reason=reason + (_sign_in_words(batch, typed, atom, mode) if wins else ""),
+                    reason=reason + (_sign_in_words(batch, typed, rules, atom, mode) if wins else ""),
                 )
             )
         yield tuple(reversed(found))
 
 
-def _sign_in_words(batch: GraphBatch, typed: TypedAtoms, atom: int, mode: str) -> str:
+def _sign_in_words(batch: GraphBatch, typed: TypedAtoms, rules: TypingRules, atom: int, mode: str) -> str:
     if typed.signs[atom] == 0:
         return ""
     name, sign = typed.names[typed.base_types[atom]], "+" if typed.signs[atom] > 0 else "−"
@@ -77,10 +77,14 @@ def _sign_in_words(batch: GraphBatch, typed: TypedAtoms, atom: int, mode: str) -
         return f"; sign {sign} of {name}: its bonds may contradict each other, so no sign means anything"
     members = batch.local_idxs(np.flatnonzero(typed.components == typed.components[atom])).tolist()
     shown = ", ".join(map(str, members))
-    return (
-        f"; sign {sign} of {name}: single bonds keep the sign and double bonds turn it among atoms {shown}; "
-        f"{_CHOICE[mode == CANONICAL]}"
-    )
+    return f"; sign {sign} of {name}: {_handing_on(rules, name)} among atoms {shown}; {_CHOICE[mode == CANONICAL]}"
+
+
+def _handing_on(rules: TypingRules, name: str) -> str:
+    """How bonds hand on the sign of a pair type."""
+    (pair,) = (pair for pair in rules.pairs if name in pair.partners)
+    same, opposite = (", ".join(map(str, kinds)) for kinds in (pair.same, pair.opposite))
+    return f"bonds of AMBER type {same} keep the sign and those of type {opposite} turn it"
 
 
 def reasons_of_value(

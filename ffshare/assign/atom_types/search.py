@@ -6,7 +6,8 @@ In this order, the first that is found counts:
 * general, torsions only: for propers the row X-b-c-X, for impropers the row with the fewest X. AMBER's tleap does the
   same; a row of the table is no guess;
 * pair-swapped: a specific row with the other type of one pair atom, then of two, … Within a component of bonded pair
-  atoms this takes a single for a double bond or the other way round, so it is a guess;
+  atoms this takes a single for a double bond or the other way round, so it is a guess, and never done to the bond of a
+  bond term or the central bond of a proper, whose values hang on just that;
 * pair-swapped general: the same for X-b-c-X;
 * empirical, bonds and angles only: the published formulas (`ffshare.assign.atom_types.fallback`);
 * default improper, impropers only.
@@ -14,7 +15,7 @@ In this order, the first that is found counts:
 What is still not found has no parameter. Every key of a level is tried, in sorted order, before the next level.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -25,6 +26,9 @@ from ffshare.assign.atom_types.keys import Key, PairTypes, Term, directed, gener
 SPECIFIC, GENERAL = "specific", "general"
 PAIR_SWAPPED, PAIR_SWAPPED_GENERAL = "pair-swapped", "pair-swapped general"
 EMPIRICAL, DEFAULT_IMPROPER = "empirical", "default improper"
+
+# Bonds, as places in a term, that a swap may not make single or double.
+_KEPT: Mapping[str, tuple[tuple[int, int], ...]] = {"Bonds": ((0, 1),), "Angles": (), "ProperTorsions": ((1, 2),)}
 
 
 class Step(NamedTuple):
@@ -112,7 +116,7 @@ class Search:
         for make, level, _ in makers:
             yield from ((level, key) for key in self._pairs.alike(term, make))
         for make, _, level in makers:
-            yield from ((level, key) for swapped in self._pairs.swapped(term, make) for key in swapped)
+            yield from ((level, key) for swapped in self._pairs.swapped(term, make, _KEPT[section]) for key in swapped)
 
     def _worked_out(self, section: str, term: Term, steps: list[Step]) -> Outcome:
         """What a term gets that no row fits."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ffshare.molecules.ragged import IntArray, offsets_of, ranks_in_rows
 from ffshare.records import doc, freeze_arrays, record
 from ffshare.rules.append import rows_of
-from ffshare.rules.table import Column, RuleTable
+from ffshare.rules.table import STARTING_VALUES, Column, RuleTable
 
 FloatArray = NDArray[np.float64]
 
@@ -57,6 +57,7 @@ def made_rules(
         ids=tuple(ids),
         patterns=tuple(patterns),
         columns={name: _made_column(table, column, rules, averages) for name, column in table.columns.items()},
+        settings={**table.settings, "values": STARTING_VALUES},
         lines=(0,) * len(ids),
         sources=("",) * len(ids),
         attributes=tuple(attributes[rule] for rule in rules.tolist()),

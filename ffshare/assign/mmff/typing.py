@@ -104,11 +104,19 @@ def _has_choice_of_rings(batch: GraphBatch) -> NDArray[np.bool_]:
 def _typed(
     molecule: Chem.Mol, variant: str, with_rings: bool = True, places: IntArray | None = None
 ) -> TypedMolecule | None:
-    if with_rings:
+    if with_rings or not _knows_rings(molecule):
         Chem.GetSymmSSSR(molecule)  # all rings that might stand in the SSSR
     # Kekulizes the molecule in place and marks what MMFF94 sees as aromatic.
     properties = rdForceFieldHelpers.MMFFGetMoleculeProperties(molecule, mmffVariant=variant)
     return None if properties is None else TypedMolecule(molecule=molecule, properties=properties, places=places)
+
+
+def _knows_rings(molecule: Chem.Mol) -> bool:
+    try:
+        molecule.GetRingInfo().NumRings()
+    except RuntimeError:  # RDKit's only way to say that rings were never looked for
+        return False
+    return True
 
 
 def _typed_from_smiles(molecule: Chem.Mol, variant: str) -> TypedMolecule | None:

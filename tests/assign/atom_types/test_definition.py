@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ffshare.assign.atom_types.csv_tables import FORMS
-from ffshare.assign.atom_types.definition import effective_count, load_definition, n_combinations
+from ffshare.assign.atom_types.definition import load_definition, n_combinations
 from ffshare.data_files import data_directory
 from ffshare.errors import RuleFileError
 from tests.assign.atom_types.typed_samples import definition_of
@@ -100,7 +100,6 @@ def test_one_four_pairs_are_scaled_as_amber_does(name):
 )
 def test_the_effective_count_leaves_out_what_the_formulas_give(name, expected):
     definition = definition_of(name)
-    assert effective_count(definition) == expected
     assert {
         section: table.n_effective for section, table in definition.tables.items() if table.n_effective is not None
     } == (expected or {})

@@ -132,13 +132,16 @@ def test_a_general_row_comes_before_any_swapped_one():
     assert outcome.fallback is None
 
 
-def test_fewer_swaps_come_first_and_then_the_order_of_the_keys():
-    outcome = search("gaff").find("ProperTorsions", term("ca-ce-nf-ca", (0, 1, 1, 2)))
-    assert row("gaff", "ProperTorsions", outcome) == "X-ce-ne-X"
-    assert levels(outcome) == [SPECIFIC, SPECIFIC, GENERAL, GENERAL, PAIR_SWAPPED, PAIR_SWAPPED, PAIR_SWAPPED_GENERAL]
-    assert outcome.fallback == (
-        "pair-swapped general X-ce-ne-X; tried ca-ce-nf-ca, ca-cf-ne-ca, X-ce-nf-X, X-cf-ne-X, ca-ce-ne-ca, ca-cf-nf-ca"
-    )
+def test_no_swap_makes_the_bond_of_a_term_single_or_double():
+    # ce-ne is a single bond, ce-nf a double one: the values of one are no guess for the other.
+    torsion = search("gaff").find("ProperTorsions", term("ca-ce-nf-ca", (0, 1, 1, 2)))
+    assert definition_of("gaff").indices["ProperTorsions"].keys() >= {("X", "ce", "ne", "X")}
+    assert (torsion.rule_idx, torsion.added, torsion.fallback) == (-1, None, None)
+    assert levels(torsion) == [SPECIFIC, SPECIFIC, GENERAL, GENERAL]
+    # cc-pd is in the table, cc-pc is not.
+    bond = search("gaff").find("Bonds", term("cc-pc", (0, 0)))
+    assert bond.rule_idx == -1
+    assert bond.fallback.startswith("empirical: ")
 
 
 def test_the_twin_of_a_key_is_a_fall_back_only_where_signs_mean_something():

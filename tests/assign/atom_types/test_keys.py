@@ -2,7 +2,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ffshare.assign.atom_types.keys import PairTypes, Term, TermCodes, directed, general, improper_text, of_improper
@@ -79,6 +79,18 @@ def test_a_level_is_as_many_swaps_away_as_its_number_says(term, canonical):
             distances = [sum(a != b for a, b in zip(way, one, strict=True)) for one in near for way in (key, key[::-1])]
             # Of a key that reads alike from both ends, fewer swaps may do than its levels were counted by.
             assert min(distances) <= number
+
+
+@given(term=terms(), canonical=st.booleans())
+def test_a_kept_bond_keeps_its_relative_sign_and_all_other_swaps_are_made(term, canonical):
+    assume(len(term.types) > 1)
+    pairs = PairTypes(PARTNERS, canonical)
+    first, second = term.types[:2]
+    joined = first in SWAP and second in SWAP and (not canonical or term.groups[0] == term.groups[1])
+    found = [key for level in pairs.swapped(term, tuple, ((0, 1),)) for key in level]
+    every = [key for level in pairs.swapped(term, tuple) for key in level]
+    kept = [key for key in every if not joined or (key[0] == first) == (key[1] == second)]
+    assert sorted(found) == sorted(kept)
 
 
 def test_in_antechamber_mode_a_key_stands_for_itself_alone():

@@ -7,6 +7,7 @@ from rdkit.Chem import rdForceFieldHelpers
 import ffshare
 from ffshare.assign.mmff.typing import type_batch
 from ffshare.data_files import data_directory
+from ffshare.molecules import GraphBatch, molecule_from_smiles
 from tests.smirks.diverse import DIVERSE
 
 
@@ -55,3 +56,10 @@ def test_a_molecule_that_cannot_be_typed_has_no_types_at_all(hard):
     is_typed = typed.is_typed[hard.atom_molecules]
     assert np.array_equal(typed.types > 0, is_typed)
     assert not is_typed.all()
+
+
+def test_a_molecule_whose_rings_were_never_looked_for_is_typed():
+    known, forgotten = molecule_from_smiles("CCO"), molecule_from_smiles("CCO")
+    forgotten.ClearComputedProps(includeRings=True)
+    first, second = (type_batch(GraphBatch.from_molecules([one]), "MMFF94") for one in (known, forgotten))
+    assert first.types.tolist() == second.types.tolist()
