@@ -13,8 +13,7 @@ between bond orders, every bond order is a column of its own; where a bond lies 
 Reference: SMIRNOFF specification 0.3, sections ProperTorsions and ImproperTorsions.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from ffshare.assign.sites import Sites
 from ffshare.errors import SchemeError
 from ffshare.molecules import GraphBatch
 from ffshare.molecules.ragged import IntArray, ranks_in_rows
+from ffshare.rules.rule_ids import distinct_ids
 from ffshare.rules.table import Column, RuleTable
 from ffshare.tying import LinearTying
 
@@ -112,23 +112,8 @@ def _divisors(
 
 
 def _keys(table: RuleTable, column: Column) -> tuple[tuple[str, str, str, int], ...]:
-    ids = _distinct(table.ids)
+    ids = distinct_ids(table.ids)
     return tuple(
         (table.section, ids[rule], column.name, term)
         for rule, term in zip(column.rule_idxs.tolist(), column.terms.tolist(), strict=True)
     )
-
-
-def _distinct(rule_ids: Sequence[str]) -> list[str]:
-    """The ids, a number after all but the first where several rules have one: 'n1', 'n1 (2)', 'n1 (3)'."""
-    taken = set(rule_ids)
-    n_seen: Counter[str] = Counter()
-    distinct = []
-    for rule_id in rule_ids:
-        name = rule_id
-        n_seen[rule_id] += 1
-        while n_seen[rule_id] > 1 and (name := f"{rule_id} ({n_seen[rule_id]})") in taken:
-            n_seen[rule_id] += 1
-        taken.add(name)
-        distinct.append(name)
-    return distinct

@@ -21,6 +21,7 @@ app = App(
 _COMMANDS = {
     "assign": "Label every bond, angle, torsion and atom of molecules with the rule that gives its parameter.",
     "count": "Count the parameters that force fields define and that molecules use.",
+    "evaluate": "Compare the energies and forces of a force field with reference data.",
     "explain": "Show every rule that matches each term of a molecule, which one wins, and why the others lose.",
     "lint": "Find rules that can never win, duplicates and other traps in a force field.",
     "diff": "Show which rules and which terms of molecules differ between two force fields.",

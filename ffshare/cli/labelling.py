@@ -134,6 +134,7 @@ class Observer:
 
 
 Done = TypeVar("Done", bound=LabelledChunk | TalliedChunk | ObservedChunk)
+Chunk = TypeVar("Chunk")
 
 
 def scheme_of(name: str, mode: Mode = "compat") -> Scheme:
@@ -197,11 +198,20 @@ def in_chunks(
         MoleculeError: While iterating: `strict`, and a molecule cannot be used.
     """
     entries = read_entries(inputs, smiles_column=smiles_column, name_column=name_column)
-    return _with_bar(map_chunks(work, _interruptible(chunked(entries)), workers=workers), strict)
+    return _with_bar(map_chunks(work, interruptible(chunked(entries)), workers=workers), strict)
 
 
-def _interruptible(chunks: Iterator[list[Entry | Failure]]) -> Iterator[list[Entry | Failure]]:
-    """The same chunks; Ctrl-C ends the wait for one, and waits itself while one is worked on."""
+def interruptible(chunks: Iterable[Chunk]) -> Generator[Chunk, None, None]:
+    """The same chunks; Ctrl-C ends the wait for one, and waits itself while one is worked on.
+
+    To be closed where work may raise: until then Ctrl-C waits.
+
+    Args:
+        chunks: Pieces of work.
+
+    Yields:
+        Each of them.
+    """
     signal.siginterrupt(signal.SIGINT, True)
     for chunk in chunks:
         # While RDKit matches patterns it takes Ctrl-C for itself, and a run would go on as if nothing had been pressed.

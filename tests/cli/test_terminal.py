@@ -8,7 +8,7 @@ import ffshare
 
 pty = pytest.importorskip("pty", reason="needs a terminal")
 
-COMMANDS = ("assign", "count", "explain", "lint", "diff", "doctor")
+COMMANDS = ("assign", "count", "evaluate", "explain", "lint", "diff", "doctor")
 
 
 def test_help_lists_the_commands_and_version_is_the_version(cli):

@@ -1,0 +1,271 @@
+"""`ffshare evaluate`: errors of a force field on reference data."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+from cyclopts import Parameter
+
+from ffshare.assign import Scheme
+from ffshare.cli.assign import provenance
+from ffshare.cli.console import note, print_json, print_table, progress_bar
+from ffshare.cli.labelling import Workers, interruptible, note_failures, scheme_of
+from ffshare.cli.outputs import OutputFiles
+from ffshare.errors import MissingDependencyError
+from ffshare.fit import ReferenceMolecule, read_reference, stream_reference
+from ffshare.fit.evaluate import ErrorSums, MoleculeErrors
+from ffshare.fit.evaluate import evaluate as errors_of
+from ffshare.fit.reference import KINDS, canonical_smiles
+from ffshare.molecules import Failure
+from ffshare.parallel import map_chunks
+from ffshare.records import doc, record
+
+Charges = Literal["openff", "nagl", "library", "gasteiger", "none"]
+Kind = Literal["arrow", "extxyz", "qcschema", "spice", "forcebalance", "scans"]
+
+# Numbers in the coordinates of the molecules that a worker gets at once: a few megabytes.
+_MOST_NUMBERS = 300_000
+_MOST_MOLECULES = 200
+_WORST = 10
+
+_TOTAL_HEADS = {
+    "what": "errors of",
+    "molecules": "molecules",
+    "n": "n",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "reference_rms": "RMS of reference",
+    "unit": "unit",
+}
+_WORST_HEADS = {
+    "molecule": "molecule",
+    "n_conformers": "conformers",
+    "energy_rmse": "energy RMSE",
+    "energy_mae": "energy MAE",
+    "force_rmse": "force RMSE",
+    "force_mae": "force MAE",
+}
+_SKIPPED_HEADS = {"skipped": "reason", "molecules": "molecules", "example": "example"}
+_SCHEMA = pa.schema(
+    [
+        ("molecule", pa.string()),
+        ("smiles", pa.string()),
+        ("n_conformers", pa.int64()),
+        ("n_energies", pa.int64()),
+        ("energy_rmse", pa.float64()),
+        ("energy_mae", pa.float64()),
+        ("energy_reference_rms", pa.float64()),
+        ("n_forces", pa.int64()),
+        ("force_rmse", pa.float64()),
+        ("force_mae", pa.float64()),
+        ("force_reference_rms", pa.float64()),
+        ("skipped", pa.string()),
+    ]
+)
+
+
+@record
+class EvaluatedChunk:
+    """What became of one chunk of reference data."""
+
+    rows: tuple[dict[str, Any], ...] = doc("a row a molecule, with the columns of the table")
+    energies: ErrorSums = doc("errors of all energies")
+    forces: ErrorSums = doc("errors of all forces")
+    failures: tuple[Failure, ...] = doc("records that could not be used")
+
+
+@record
+class Evaluator:
+    """Computes the errors of a scheme on a chunk of reference data. Picklable."""
+
+    scheme: Scheme = doc("the scheme")
+    charges: Charges = doc("method for charges")
+
+    def __call__(self, items: Sequence[ReferenceMolecule | Failure]) -> EvaluatedChunk:
+        """The errors on some molecules."""
+        molecules = [item for item in items if not isinstance(item, Failure)]
+        try:
+            found = errors_of(self.scheme, molecules, None if self.charges == "none" else self.charges)
+        except MissingDependencyError as error:
+            raise MissingDependencyError(
+                f"{error}; or take charges that need nothing more but are rough: --charges gasteiger"
+            ) from error
+        return EvaluatedChunk(
+            rows=tuple(map(_row, found)),
+            energies=reduce(add, (one.energies for one in found), ErrorSums()),
+            forces=reduce(add, (one.forces for one in found), ErrorSums()),
+            failures=tuple(item for item in items if isinstance(item, Failure)),
+        )
+
+
+def evaluate(
+    *,
+    scheme: str,
+    reference: list[str],
+    charges: Charges = "openff",
+    out: Path | None = None,
+    workers: Workers = 1,
+    kind: Kind | None = None,
+    smiles: str | None = None,
+    level: str | None = None,
+    energy_unit: str | None = None,
+    length_unit: str | None = None,
+    mode: Literal["compat", "spec"] = "compat",
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Compare the energies and forces of a force field with reference data, per molecule and in total.
+
+    Energies [kcal/mol] are taken from their mean over the conformers of a molecule; those of a molecule with one
+    conformer say nothing and do not count. Of forces [kcal/mol/Å] every component counts. The RMS of the reference is
+    the error of a model that is 0 everywhere. Molecules that the force field cannot compute are left out, with the
+    reason.
+
+    Args:
+        scheme: A force field by name or file, or another scheme (gaff2, alkethoh-types, untied …).
+        reference: File or folder of reference data: .parquet, .arrow, .xyz, QCSchema .json, SPICE .hdf5, qdata.txt;
+            give the option once for each.
+        charges: openff: library charges, NAGL for molecules that these do not cover; nagl; library; gasteiger: rough,
+            for tests; none: no electrostatics.
+        out: File for a row a molecule: .csv, .parquet or .json.
+        workers: Processes to use.
+        kind: Format of the reference data, where the name of the file does not tell it.
+        smiles: SMILES of the molecule of files that give none.
+        level: Level of theory of files that do not state theirs; of files that hold several, the one to take.
+        energy_unit: Energy unit of XYZ files; eV by default.
+        length_unit: Length unit of XYZ files; angstrom by default.
+        mode: compat: as openff-toolkit does; spec: as the SMIRNOFF specification says.
+        json: Print everything as JSON.
+    """
+    chosen = scheme_of(scheme, mode)
+    options = {
+        "kind": kind,
+        "smiles": smiles,
+        "level": level,
+        "energy_unit": energy_unit,
+        "length_unit": length_unit,
+    }
+    found: list[EvaluatedChunk] = []
+    source = interruptible(_chunks(_items(reference, **options)))
+    chunks = map_chunks(Evaluator(scheme=chosen, charges=charges), source, workers=workers)
+    with closing(source), closing(chunks), progress_bar("evaluating") as bar:
+        for chunk in chunks:
+            found.append(chunk)
+            note_failures(chunk.failures)
+            bar.advance(bar.task_ids[0], len(chunk.rows))
+    rows = [row for chunk in found for row in chunk.rows]
+    failures = [failure for chunk in found for failure in chunk.failures]
+    if out is not None:
+        settings = {**options, "charges": charges, "mode": mode, "workers": workers}
+        with OutputFiles(reference) as files:
+            table = files.table(out, _SCHEMA, provenance(chosen, tuple(reference), settings))
+            table.write(pa.Table.from_pylist(rows, schema=_SCHEMA))
+    totals = [
+        _total("energies", "kcal/mol", rows, "n_energies", reduce(add, (one.energies for one in found), ErrorSums())),
+        _total("forces", "kcal/mol/Å", rows, "n_forces", reduce(add, (one.forces for one in found), ErrorSums())),
+    ]
+    used = [row for row in rows if row["skipped"] is None]
+    numbers = {
+        "read": len(rows) + len(failures),
+        "evaluated": len(used),
+        "skipped": len(rows) - len(used),
+        "failed": len(failures),
+    }
+    if json:
+        shown = [{"place": f"{one.path}, line {one.line}", "reason": one.reason} for one in failures]
+        print_json(
+            {
+                "scheme": chosen.name,
+                "charges": charges,
+                "molecules": numbers,
+                "totals": totals,
+                "by_molecule": rows,
+                "failures": shown,
+            }
+        )
+        return
+    title = f"{chosen.name}: errors on {len(used):,} molecules, {charges} charges"
+    print_table(title, totals, _TOTAL_HEADS)
+    if used:
+        print_table("molecules with the largest errors", _worst(used), _WORST_HEADS)
+    if numbers["skipped"]:
+        print_table("molecules left out", _skipped(rows), _SKIPPED_HEADS)
+    note(
+        f"{numbers['read']:,} molecules read = {numbers['evaluated']:,} evaluated + {numbers['skipped']:,} left out + "
+        f"{numbers['failed']:,} failed"
+    )
+
+
+def _items(inputs: Sequence[str], **options: Any) -> Iterable[ReferenceMolecule | Failure]:
+    """Molecules and failures.
+
+    Tables hold a molecule a row and are streamed; records of other formats may be single conformers, which only say
+    something of energies once they are joined.
+    """
+    tables = tuple(suffix for suffix, kind in KINDS.items() if kind == "arrow")
+    if options["kind"] == "arrow" or all(path.lower().endswith(tables) for path in inputs):
+        return stream_reference(*inputs, **options)
+    data = read_reference(*inputs, **options)
+    return (*data.failures, *data.molecules)
+
+
+def _chunks(items: Iterable[ReferenceMolecule | Failure]) -> Iterator[list[ReferenceMolecule | Failure]]:
+    """Molecules in groups of bounded size."""
+    chunk: list[ReferenceMolecule | Failure] = []
+    numbers = 0
+    for item in items:
+        chunk.append(item)
+        numbers += 0 if isinstance(item, Failure) else item.coords.size
+        if numbers >= _MOST_NUMBERS or len(chunk) >= _MOST_MOLECULES:
+            yield chunk
+            chunk, numbers = [], 0
+    if chunk:
+        yield chunk
+
+
+def _row(one: MoleculeErrors) -> dict[str, Any]:
+    return {
+        "molecule": canonical_smiles(one.smiles),
+        "smiles": one.smiles,
+        "n_conformers": one.n_conformers,
+        "n_energies": one.energies.count,
+        "energy_rmse": one.energies.rmse,
+        "energy_mae": one.energies.mae,
+        "energy_reference_rms": one.energies.reference_rms,
+        "n_forces": one.forces.count,
+        "force_rmse": one.forces.rmse,
+        "force_mae": one.forces.mae,
+        "force_reference_rms": one.forces.reference_rms,
+        "skipped": one.skipped,
+    }
+
+
+def _total(what: str, unit: str, rows: Sequence[dict[str, Any]], count: str, sums: ErrorSums) -> dict[str, Any]:
+    return {
+        "what": what,
+        "molecules": sum(row[count] > 0 for row in rows),
+        "n": sums.count,
+        "rmse": sums.rmse,
+        "mae": sums.mae,
+        "reference_rms": sums.reference_rms,
+        "unit": unit,
+    }
+
+
+def _worst(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The molecules with the largest errors of energies or, where no energy counts, of forces."""
+    key = "energy_rmse" if any(row["energy_rmse"] is not None for row in rows) else "force_rmse"
+    return sorted(rows, key=lambda row: row[key] or 0.0, reverse=True)[:_WORST]
+
+
+def _skipped(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The reasons for which molecules were left out, commonest first."""
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        if row["skipped"] is not None:
+            groups.setdefault(row["skipped"], []).append(row["molecule"])
+    found = [{"skipped": why, "molecules": len(of), "example": of[0]} for why, of in groups.items()]
+    return sorted(found, key=lambda row: -int(row["molecules"]))

@@ -1,0 +1,162 @@
+"""`ffshare evaluate`: what it prints and writes, on data made by force fields."""
+
+import csv
+import dataclasses
+import signal
+import sys
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from ffshare.fit import ReferenceData, ReferenceMolecule, write_reference
+from tests.fit.test_evaluate import SMILES, made_by
+from tests.model.samples import scheme_of
+
+SILANE = ReferenceMolecule(
+    smiles="[Si:1]([H:2])([H:3])([H:4])[H:5]",
+    coords=[[[0, 0, 0], [a, a, a], [-a, -a, a], [-a, a, -a], [a, -a, -a]] for a in (0.86, 0.87)],
+    energies=[0.0, 0.1],
+)
+CHARGES = ("--charges", "gasteiger")
+
+
+@pytest.fixture(scope="module")
+def molecules():
+    return [made_by(scheme_of("gaff"), smiles) for smiles in SMILES[:3]]
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Writes molecules to a file of reference data and gives its path."""
+
+    def write(molecules, name="data.parquet"):
+        path = tmp_path / name
+        write_reference(ReferenceData(molecules=tuple(molecules)), path)
+        return path
+
+    return write
+
+
+def test_the_force_field_that_made_the_data_has_no_error(cli, data, molecules):
+    done = cli("evaluate", "--scheme", "gaff", "--reference", data(molecules), *CHARGES, "--json")
+    assert done.status == 0
+    assert done.json["molecules"] == {"read": 3, "evaluated": 3, "skipped": 0, "failed": 0}
+    for total in done.json["totals"]:
+        assert total["molecules"] == 3
+        assert total["rmse"] == pytest.approx(0.0, abs=1e-9)
+        assert total["reference_rms"] > 0.1
+
+
+def test_totals_are_those_of_all_molecules_together(cli, data, molecules):
+    found = cli("evaluate", "--scheme", "openff-2.2.1", "--reference", data(molecules), *CHARGES, "--json").json
+    energies, forces = found["totals"]
+    rows = found["by_molecule"]
+    assert [row["molecule"] for row in rows] == ["CCO", "CNC(C)=O", "c1ccncc1"]
+    assert energies["n"] == sum(row["n_energies"] for row in rows) == 12
+    assert forces["n"] == sum(row["n_forces"] for row in rows)
+    pooled = sum(row["n_forces"] * row["force_rmse"] ** 2 for row in rows) / forces["n"]
+    assert forces["rmse"] == pytest.approx(np.sqrt(pooled))
+    assert (energies["unit"], forces["unit"]) == ("kcal/mol", "kcal/mol/Å")
+
+
+def test_the_table_lists_the_worst_molecules_first_and_at_most_ten(cli, data, molecules):
+    doubled = [dataclasses.replace(one, energies=one.energies * 2) for one in molecules]
+    done = cli("evaluate", "--scheme", "openff-2.2.1", "--reference", data(molecules + doubled * 4), *CHARGES)
+    lines = [
+        line.split() for line in done.out.splitlines() if line.split()[:1] in (["CCO"], ["CNC(C)=O"], ["c1ccncc1"])
+    ]
+    assert len(lines) == 10
+    shown = [float(line[2]) for line in lines]
+    assert shown == sorted(shown, reverse=True)
+    assert done.err == "15 molecules read = 15 evaluated + 0 left out + 0 failed\n"
+
+
+def test_molecules_left_out_are_told_with_the_reason(cli, data, molecules):
+    path = data([molecules[0], SILANE])
+    done = cli("evaluate", "--scheme", "openff-2.2.1", "--reference", path, *CHARGES)
+    assert "no rule for terms of Bonds, Angles, vdW" in done.out
+    assert done.err == "2 molecules read = 1 evaluated + 1 left out + 0 failed\n"
+    found = cli("evaluate", "--scheme", "openff-2.2.1", "--reference", path, *CHARGES, "--json").json
+    assert [row["skipped"] for row in found["by_molecule"]] == [None, "no rule for terms of Bonds, Angles, vdW"]
+
+
+def test_a_scheme_that_the_model_cannot_compute_evaluates_nothing_and_says_why(cli, data, molecules):
+    done = cli("evaluate", "--scheme", "mmff94", "--reference", data(molecules), *CHARGES)
+    assert done.status == 0
+    assert "the model computes harmonic" in done.out
+    assert done.err == "3 molecules read = 0 evaluated + 3 left out + 0 failed\n"
+
+
+def test_a_row_a_molecule_is_written_with_what_made_it(cli, data, molecules, results):
+    path = data([*molecules, SILANE])
+    done = cli(
+        *("evaluate", "--scheme", "openff-2.2.1", "--reference", path, "--out", results / "errors.csv"),
+        *(*CHARGES, "--json"),
+    )
+    with open(results / "errors.csv", encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["molecule"] for row in rows] == ["CCO", "CNC(C)=O", "c1ccncc1", "[SiH4]"]
+    assert [float(row["energy_rmse"]) for row in rows[:3]] == [
+        row["energy_rmse"] for row in done.json["by_molecule"][:3]
+    ]
+    assert (rows[3]["energy_rmse"], rows[3]["skipped"]) == ("", "no rule for terms of Bonds, Angles, vdW")
+    assert '"charges": "gasteiger"' in (results / "errors.metadata.json").read_text()
+    cli("evaluate", "--scheme", "openff-2.2.1", "--reference", path, "--out", results / "errors.parquet", *CHARGES)
+    assert pq.read_table(results / "errors.parquet").num_rows == 4
+
+
+def test_the_reference_is_not_written_over(cli, data, molecules):
+    path = data(molecules)
+    done = cli("evaluate", "--scheme", "gaff", "--reference", path, "--out", path, *CHARGES)
+    assert done.fails("it is an input of this run")
+
+
+def test_workers_and_several_files_do_not_show_in_the_errors(cli, data, molecules, monkeypatch):
+    monkeypatch.setattr("ffshare.cli.evaluate._MOST_NUMBERS", 100)
+    files = [data([one], f"{place}.parquet") for place, one in enumerate(molecules)]
+    words = [word for path in files for word in ("--reference", path)]
+    found = [
+        cli("evaluate", "--scheme", "openff-2.2.1", *words, *CHARGES, "--json", "--workers", workers)
+        for workers in (1, 2)
+    ]
+    assert found[0] == found[1]
+    whole = cli("evaluate", "--scheme", "openff-2.2.1", "--reference", data(molecules), *CHARGES, "--json").json
+    assert [row["force_rmse"] for row in found[0].json["by_molecule"]] == pytest.approx(
+        [row["force_rmse"] for row in whole["by_molecule"]], rel=1e-12
+    )
+
+
+def test_conformers_of_a_scan_in_records_of_their_own_are_joined(cli, molecules, tmp_path):
+    """Frames of extended XYZ are records of one conformer; alone they would say nothing of energies."""
+    one, path = molecules[0], tmp_path / "scan.xyz"
+    symbols = ["C", "C", "O", *"HHHHHH"]
+    path.write_text(
+        "".join(
+            f'{one.n_atoms}\nsmiles="{one.smiles}" energy={energy!r} Properties=species:S:1:pos:R:3\n'
+            + "".join(f"{symbol} {x!r} {y!r} {z!r}\n" for symbol, (x, y, z) in zip(symbols, coords, strict=True))
+            for energy, coords in zip(one.energies.tolist(), one.coords.tolist(), strict=True)
+        )
+    )
+    pytest.importorskip("ase")
+    done = cli(
+        *("evaluate", "--scheme", "gaff", "--reference", path, "--energy-unit", "kcal/mol"), *(*CHARGES, "--json")
+    )
+    assert done.json["totals"][0]["n"] == 4
+    assert done.json["totals"][0]["rmse"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_without_nagl_the_message_names_charges_that_need_nothing(cli, data, molecules, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openff.nagl", None)
+    done = cli("evaluate", "--scheme", "gaff", "--reference", data(molecules))
+    assert done.fails("--charges gasteiger")
+    # Ctrl-C, which waits during the work, is let through again.
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_data_without_an_input_or_of_no_known_format_are_told(cli, tmp_path):
+    done = cli("evaluate", "--scheme", "gaff", "--reference", tmp_path / "none.parquet", *CHARGES)
+    assert done.fails("no such file or folder")
+    (tmp_path / "notes.txt").write_text("x")
+    done = cli("evaluate", "--scheme", "gaff", "--reference", tmp_path / "notes.txt", *CHARGES)
+    assert done.fails("unknown format")
