@@ -9,7 +9,6 @@ from ffshare.assign.atom_types.search import (
     EMPIRICAL,
     GENERAL,
     PAIR_SWAPPED,
-    PAIR_SWAPPED_GENERAL,
     SPECIFIC,
     Search,
 )
