@@ -31,6 +31,11 @@ class Assignment:
         "other",
         default=(),
     )
+    arbitrary: tuple[int, ...] = doc(
+        "molecules in which a charge or double bonds had to be placed at one of several equivalent places, so that "
+        "which of their equivalent terms gets which parameter is a choice",
+        default=(),
+    )
 
     def to_table(self) -> pa.Table:
         """One row a term: molecule_idx, molecule, section, atoms, rule_id, pattern, fallback (null where none)."""

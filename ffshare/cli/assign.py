@@ -184,6 +184,7 @@ class Summary:
         )
         self._unassigned: list[dict[str, Any]] = []
         self._frustrated: list[str] = []
+        self._arbitrary: list[str] = []
 
     def take(self, chunk: LabelledChunk) -> None:
         """Add what a chunk became."""
@@ -198,6 +199,7 @@ class Summary:
         }
         self._numbers = {key: self._numbers[key] + number for key, number in added.items()}
         self._frustrated += chunk.frustrated
+        self._arbitrary += chunk.arbitrary
         self._unassigned += chunk.unassigned.slice(0, _SHOWN - len(self._unassigned)).to_pylist()
 
     def show(self, out: Path | None, *, as_json: bool) -> None:
@@ -213,16 +215,19 @@ class Summary:
             note(f"values that a named fall-back gave: {numbers['guessed']:,}, see the column fallback")
         if self._frustrated:
             note(f"frustrated, so that their pair types cannot be told apart: {', '.join(self._frustrated)}")
+        if self._arbitrary:
+            note(f"one of several equivalent places chosen for a charge or double bonds: {', '.join(self._arbitrary)}")
         if numbers["undefined_stereo"]:
             note(f"molecules with undefined stereochemistry, labelled as given: {numbers['undefined_stereo']:,}")
         line = (
             f"{numbers['read']:,} molecules read = {numbers['labelled']:,} labelled + {numbers['failed']:,} failed; "
             f"{numbers['terms']:,} terms, {numbers['unassigned']:,} without a rule ({self._scheme})"
         )
+        odd = {"frustrated": self._frustrated, "arbitrary": self._arbitrary}
         if out is None:
             note(line)
         elif as_json:
-            print_json({"scheme": self._scheme, **numbers, "frustrated": self._frustrated, "out": str(out)})
+            print_json({"scheme": self._scheme, **numbers, **odd, "out": str(out)})
         else:
             print(f"{line} → {out}")
             if numbers["failed"]:

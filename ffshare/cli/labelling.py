@@ -15,7 +15,7 @@ from ffshare.assign import Scheme, SmirnoffScheme, Tally, load_scheme, molecule_
 from ffshare.assign.growth import Growth, growth
 from ffshare.cli.console import note, progress_bar
 from ffshare.errors import MoleculeError, SchemeError
-from ffshare.molecules import STANDARD_INPUT, Entry, Failure, batch_of_entries, chunked, read_entries
+from ffshare.molecules import STANDARD_INPUT, Entry, Failure, GraphBatch, batch_of_entries, chunked, read_entries
 from ffshare.parallel import map_chunks
 from ffshare.records import doc, record
 from ffshare.rules import Mode, Observations
@@ -43,6 +43,7 @@ class LabelledChunk:
     failures: tuple[Failure, ...] = doc("entries that gave no molecule")
     tally: Tally = doc("how often each rule was used")
     frustrated: tuple[str, ...] = doc("molecules in which pair types cannot be told apart, by name")
+    arbitrary: tuple[str, ...] = doc("molecules with a choice between equivalent places, by name")
 
     @property
     def n_read(self) -> int:
@@ -71,8 +72,13 @@ class Labeller:
             unassigned=assignment.unassigned(),
             failures=batch.failures,
             tally=tally(batch.n_molecules, assignment.sites, assignment.tables),
-            frustrated=tuple(batch.names[idx] or f"molecule {batch.input_idxs[idx]}" for idx in assignment.frustrated),
+            frustrated=_names(batch, assignment.frustrated),
+            arbitrary=_names(batch, assignment.arbitrary),
         )
+
+
+def _names(batch: GraphBatch, molecules: Sequence[int]) -> tuple[str, ...]:
+    return tuple(batch.names[idx] or f"molecule {batch.input_idxs[idx]}" for idx in molecules)
 
 
 @record

@@ -147,6 +147,7 @@ def test_the_summary_as_json_has_the_numbers_and_nothing_else_on_standard_output
         "guessed": 0,
         "undefined_stereo": 1,
         "frustrated": [],
+        "arbitrary": [],
         "out": str(out),
     }
 
@@ -336,3 +337,10 @@ def test_an_atom_typed_scheme_gives_types_keys_and_fallbacks(cli, write, results
 
 def test_several_schemes_that_are_no_smirnoff_rules_cannot_be_appended(cli, write):
     cli("assign", write("C\n"), "--scheme", "gaff2,openff-2.2.1").fails("only SMIRNOFF rules can be appended to others")
+
+
+def test_molecules_with_a_choice_between_equivalent_places_are_named(cli, write, results):
+    source = write("CC(=O)[CH-]C(C)=O acetylacetonate\nCCO ethanol\n")
+    done = cli("assign", source, "--scheme", "gaff2", "--out", results / "labels.csv", "--json")
+    assert done.json["arbitrary"] == ["acetylacetonate"]
+    assert "one of several equivalent places chosen for a charge or double bonds: acetylacetonate\n" in done.err

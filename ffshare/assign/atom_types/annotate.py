@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ffshare.assign.atom_types.bond_types import bond_types, is_double
+from ffshare.assign.atom_types.equivalent_places import arbitrary_molecules
 from ffshare.assign.atom_types.ring_kinds import ring_kinds
 from ffshare.assign.atom_types.rings import LARGEST, SMALLEST, Rings, perceive_rings
 from ffshare.molecules import GraphBatch
@@ -43,6 +44,9 @@ class Perception:
     bond_types: IntArray = doc("AMBER bond type of each edge, shape=(n_edges,)")
     rings: Rings = doc("chordless rings of 3 to 10 atoms")
     ring_kinds: IntArray = doc("kind of each ring: 1 for AR1 to 5 for AR5, shape=(n_rings,)")
+    arbitrary: tuple[int, ...] = doc(
+        "molecules in which a charge or double bonds were placed at one of several equivalent places, ascending"
+    )
 
     def __post_init__(self) -> None:
         freeze_arrays(self, bond_types=np.int64, ring_kinds=np.int64)
@@ -54,8 +58,8 @@ def annotate(batch: GraphBatch) -> Perception:
     Counts of atoms: `RG3` to `RG10` and `RG` for rings of a size and all rings, `AR1` to `AR5` for rings of a kind,
     `SB` to `AB` for bonds of a kind. Flags of edges: `SB` to `AB`.
 
-    Law: neither the order of the atoms nor the Kekulé structure that was read changes any of them, but for which of
-    several equal atoms a double bond goes to.
+    Law: neither the order of the atoms, nor the Kekulé structure that was read, nor where charges were written changes
+    any of them, but for which of several equal atoms a charge or double bond goes to (`Perception.arbitrary`).
 
     Args:
         batch: The molecules.
@@ -80,7 +84,11 @@ def annotate(batch: GraphBatch) -> Perception:
     atoms |= {name: of_type[:, list(kind.counted)].sum(axis=1) for name, kind in _KINDS.items()}
     edges = {name: _indicator(kind.of_edge)[types] for name, kind in _KINDS.items()}
     return Perception(
-        annotations=Annotations(atoms=atoms, edges=edges), bond_types=types, rings=rings, ring_kinds=kinds
+        annotations=Annotations(atoms=atoms, edges=edges),
+        bond_types=types,
+        rings=rings,
+        ring_kinds=kinds,
+        arbitrary=arbitrary_molecules(batch, rings, kinds, types),
     )
 
 

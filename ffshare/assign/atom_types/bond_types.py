@@ -2,7 +2,7 @@
 
 1, 2, 3 are single, double and triple bonds; 7 and 8 single and double bonds of aromatic rings; 9 are delocalised bonds.
 They follow from one Kekulé structure, which depends neither on the order of the atoms nor on the Kekulé structure that
-was read, and little on where charges were written (see `kekule` and `resonance`).
+was read, nor on where charges were written (see `kekule` and `resonance`).
 
 Type 9 joins a terminal O or S to an atom that has several of them (carboxylate, nitro, phosphate, sulfonate), or by a
 single bond (phenolate, amine oxide). Types 7 and 8 are bonds of rings of five or six aromatic atoms (AR1 or AR2) whose
@@ -50,9 +50,7 @@ def bond_types(batch: GraphBatch, rings: Rings) -> IntArray:
         [1, 9, 9]
     """
     moving = may_move(batch)
-    types = kekule_orders(batch, rings, careful=moving)
-    aromatic = ring_kinds(batch, rings, types == DOUBLE) <= 2
-    types = settle(batch, types, moving, barred=rings.holds_edges(aromatic, batch))
+    types = settle(batch, kekule_orders(batch, rings, careful=moving), moving, rings)
     types[_delocalised(batch, types)] = DELOCALISED
     in_aromatic = _in_aromatic(batch, rings, ring_kinds(batch, rings, types == DOUBLE))
     types[in_aromatic & (types == SINGLE)] = AROMATIC_SINGLE

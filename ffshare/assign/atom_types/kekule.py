@@ -168,18 +168,46 @@ def _kekulized(molecule: Chem.Mol, ends: IntArray) -> IntArray:
     return np.array([int(bond.GetBondTypeAsDouble()) for bond in bonds], dtype=np.int64)
 
 
-def canonical_ranks(molecule: Chem.Mol) -> list[int]:
+def canonical_ranks(molecule: Chem.Mol, *, break_ties: bool = True) -> list[int]:
     """Places of the atoms in RDKit's canonical order, regardless of stereochemistry and isotopes.
 
-    Mirror images get the same ranks. Atoms that symmetry makes equal are told apart, in one way or another.
+    Mirror images get the same ranks. Atoms that symmetry makes equal are told apart in some way, or keep one rank.
 
     Args:
         molecule: A molecule.
+        break_ties: Whether atoms that symmetry makes equal are told apart.
 
     Returns:
         Ranks from 0, shape=(RDKit atoms,).
     """
     ranks = Chem.CanonicalRankAtoms(
-        molecule, breakTies=True, includeChirality=False, includeIsotopes=False, includeAtomMaps=False
+        molecule, breakTies=break_ties, includeChirality=False, includeIsotopes=False, includeAtomMaps=False
     )
     return list(ranks)
+
+
+def skeleton(molecule: Chem.Mol) -> Chem.Mol:
+    """A molecule without its charges and bond orders, with all its hydrogens.
+
+    Args:
+        molecule: Any molecule.
+
+    Returns:
+        A copy with single bonds only, not sanitized; added hydrogens are the last atoms.
+
+    Example:
+        >>> first, second = (skeleton(Chem.MolFromSmiles(text)) for text in ("CC=[NH2+]", "C[CH+]N"))
+        >>> Chem.MolToSmiles(first) == Chem.MolToSmiles(second)
+        True
+    """
+    # Hydrogens as atoms, whether given or implied: RDKit's canonical order is another with than without them.
+    bare = Chem.AddHs(molecule)
+    for atom in bare.GetAtoms():
+        atom.SetNoImplicit(True)
+        atom.SetFormalCharge(0)
+        atom.SetIsAromatic(False)
+    for bond in bare.GetBonds():
+        bond.SetBondType(Chem.BondType.SINGLE)
+        bond.SetIsAromatic(False)
+    bare.UpdatePropertyCache(strict=False)
+    return bare

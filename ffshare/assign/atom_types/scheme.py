@@ -104,10 +104,18 @@ class AtomTypedScheme:
             parameter, and the impropers of planar atoms. The rule of an atom in vdW is its type, and the pattern there
             the typing rule that gave it; the rule of a bonded site is the key that was found.
         """
-        typed = self.type_atoms(batch)
+        perception = annotate(batch)
+        typed = self._type(batch, perception)
         found = self._lookup.find(batch, typed)
         sites = {**found.sites, "vdW": self._with_patterns(found.sites["vdW"], typed)}
-        return Assignment(scheme=self.name, batch=batch, sites=sites, tables=found.tables, frustrated=typed.frustrated)
+        return Assignment(
+            scheme=self.name,
+            batch=batch,
+            sites=sites,
+            tables=found.tables,
+            frustrated=typed.frustrated,
+            arbitrary=perception.arbitrary,
+        )
 
     def type_atoms(self, batch: GraphBatch) -> TypedAtoms:
         """The type of every atom of a batch, and the molecules whose pair types cannot be signed.

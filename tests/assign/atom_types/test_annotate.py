@@ -71,10 +71,31 @@ def test_renumbering_atoms_changes_nothing(smiles, rng, seed):
     assert labels_of(before) == labels_of(after)
 
 
+def test_molecules_in_which_symmetry_leaves_a_choice_are_named():
+    chosen = [
+        *("O=S(=O)(C(F)(F)F)[N-]S(=O)(=O)C(F)(F)F", "CC(=O)C=C(C)[O-]", "CC(=O)[N-]C(C)=O", "c1cc[o+]cc1"),
+        *("C1=CC2=CC=CC2=C1", "C1=CC=C1", "c1c[n-]cn1", "c1ccc2cccc-2cc1", "CN(C)C=CC=[N+](C)C"),
+    ]
+    # Without a choice, or one that no type can tell.
+    forced = [
+        *(
+            "CC(=O)[O-]",
+            "CS(=O)(=O)[N-]C",
+            "NC(N)=[NH2+]",
+            "C[n+]1ccn(C)c1",
+            "c1ccccc1",
+            "c1ccc2ccccc2c1",
+            "c1cc[n-]c1",
+        ),
+        *("[O-]c1ccc([N+](=O)[O-])cc1", "C[n+]1ccccc1", "CN=[N+]=[N-]", "COS(=O)(=O)[O-]", "CC(=O)C=C([O-])CC"),
+    ]
+    assert annotate(from_smiles(*forced, *chosen)).arbitrary == tuple(range(len(forced), len(forced) + len(chosen)))
+
+
 def test_no_molecules_have_empty_annotations():
     found = annotate(GraphBatch.from_molecules([]))
     assert all(len(values) == 0 for values in found.annotations.atoms.values())
-    assert len(found.bond_types) == len(found.rings) == 0
+    assert len(found.bond_types) == len(found.rings) == len(found.arbitrary) == 0
 
 
 def test_annotations_cannot_be_written_to():
