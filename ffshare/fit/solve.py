@@ -1,0 +1,257 @@
+"""Minimise the objective of a fit: Levenberg-Marquardt steps within bounds, on stored sums.
+
+A step s from the parameters p solves, among those that are not held at a bound,
+
+    (H + λ diag H) s = -∇F,
+
+with H of Gauss-Newton, or the exact one where that is positive (see `ffshare.fit.objective`), and ends at the nearest
+point within the bounds. A parameter is held where it is at a bound and the gradient pushes it outward. A step that
+lowers F by a fair part of what the quadratic model promises is taken, and λ falls, down to zero; else λ grows. Blocks
+of parameters that nothing connects each have their own λ, and rest once they have converged. No step needs another look
+at the data.
+
+The fit has converged when steps without damping promise less than `tolerance` times F + 1, in units of the objective:
+a parameter is then nearer to the optimum than its standard error by orders of magnitude.
+
+Reference:
+    Kanzow, Yamashita and Fukushima, J. Comput. Appl. Math. 172, 375 (2004), for projected Levenberg-Marquardt.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from ffshare.fit.objective import Block, Objective
+from ffshare.model.coordinates import FloatArray
+from ffshare.records import doc, freeze_arrays, record
+
+CONVERGED, TOO_MANY_STEPS, STALLED, NOT_FINITE = "converged", "too many steps", "stalled", "not finite"
+
+ADVICE: Mapping[str, str] = {
+    CONVERGED: "",
+    TOO_MANY_STEPS: "give more steps, or narrower priors if a parameter runs away (see the history and the flags)",
+    STALLED: (
+        "no step lowers the objective any more, though the gradient is not zero: the sums are too ill-conditioned; "
+        "give priors, or fix parameters that the identifiability table says are not determined"
+    ),
+    NOT_FINITE: "the sums hold values that are not finite: check the reference data and the parameters fitted to them",
+}
+"""What to do, by status."""
+
+_LEAST_DAMPING, _MOST_DAMPING = 1e-6, 1e12
+# A pivot below this times the diagonal is rounding.
+_LEAST_PIVOT = 1e-13
+
+
+@record
+class SolverSettings:
+    """When to stop."""
+
+    max_steps: int = doc("most steps tried", default=100)
+    tolerance: float = doc("what a step must promise, over F + 1", default=1e-12)
+
+
+@record
+class Step:
+    """One round of steps, one in each block that has not converged."""
+
+    number: int = doc("from 0: where the fit starts")
+    objective: float = doc("F after it")
+    gradient_norm: float = doc("|∇F| in scaled parameters before it, those held at a bound left out")
+    damping: float = doc("the greatest λ of all blocks")
+    promised: float = doc("by how much F should fall")
+    n_open: int = doc("blocks that had not converged")
+    n_taken: int = doc("blocks whose step was taken")
+    n_at_bounds: int = doc("parameters held at a bound before it")
+
+
+@record
+class Solution:
+    """Where a fit ended, and how it got there."""
+
+    values: FloatArray = doc("parameters, shape=(n,)")
+    held: NDArray[np.bool_] = doc("whether each is held at a bound, shape=(n,)")
+    objective: float = doc("F")
+    status: str = doc("a key of `ADVICE`")
+    advice: str = doc("what to do where it did not converge")
+    history: tuple[Step, ...] = doc("every step tried")
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self, values=np.float64, held=np.bool_)
+
+
+class _Proposal(NamedTuple):
+    """A step of one block and what the quadratic model says of it."""
+
+    values: FloatArray
+    """Where it ends, within the bounds, shape=(n,)."""
+    promised: float
+    """By how much F should fall there."""
+    possible: float
+    """By how much F should fall were there no bounds on the way: 0 at the optimum only."""
+    damping: float
+    """λ, more than asked for where the matrix needs it."""
+
+
+def solve(objective: Objective, start: FloatArray, settings: SolverSettings | None = None) -> Solution:
+    """The parameters with the least objective.
+
+    Args:
+        objective: The objective.
+        start: Where to start, shape=(n,).
+        settings: When to stop.
+
+    Returns:
+        The solution. A fit that does not converge gives where it got to, its status and advice.
+    """
+    limits = SolverSettings() if settings is None else settings
+    values = np.clip(start, objective.lower, objective.upper)
+    current = objective.value(values)
+    dampings = [0.0] * len(objective.blocks)
+    still_open = list(range(len(objective.blocks)))
+    history: list[Step] = []
+    status = TOO_MANY_STEPS
+    for number in range(limits.max_steps + 1):
+        gradient = objective.gradient(values)
+        held = _held(objective, values, gradient)
+        norm = float(np.linalg.norm((gradient * objective.scales)[~held]))
+        if not (np.isfinite(norm) and np.isfinite(current)):
+            status = NOT_FINITE
+            break
+        least = limits.tolerance * (1.0 + max(current, 0.0)) / max(len(objective.blocks), 1)
+        proposals = [_propose(objective, objective.blocks[i], values, gradient, held, dampings[i]) for i in still_open]
+        is_done = [
+            each.possible <= least and _is_at_rest(objective, objective.blocks[i], values, gradient, held, least)
+            for i, each in zip(still_open, proposals, strict=True)
+        ]
+        may_step = number < limits.max_steps
+        n_taken = 0
+        for i, proposal, done in zip(still_open, proposals, is_done, strict=True):
+            if may_step and not done:
+                taken, dampings[i] = _try(objective.blocks[i], values, proposal)
+                n_taken += taken
+        if n_taken:
+            current = objective.value(values)
+        history.append(
+            Step(
+                number=number,
+                objective=current,
+                gradient_norm=norm,
+                damping=max((each.damping for each in proposals), default=0.0),
+                promised=sum(each.promised for each in proposals),
+                n_open=len(still_open) - sum(is_done),
+                n_taken=n_taken,
+                n_at_bounds=int(held.sum()),
+            )
+        )
+        still_open = [i for i, done in zip(still_open, is_done, strict=True) if not done]
+        stalled = [i for i in still_open if dampings[i] > _MOST_DAMPING]
+        if not still_open or stalled:
+            status = STALLED if stalled else CONVERGED
+            break
+    return Solution(
+        values=values,
+        held=_held(objective, values, objective.gradient(values)),
+        objective=current,
+        status=status,
+        advice=ADVICE[status],
+        history=tuple(history),
+    )
+
+
+def _is_at_rest(
+    objective: Objective,
+    block: Block,
+    values: FloatArray,
+    gradient: FloatArray,
+    held: NDArray[np.bool_],
+    least: float,
+) -> bool:
+    """Whether a block has nothing to win by a step that is not damped either."""
+    free = _propose(objective, block, values, gradient, held, 0.0)
+    return free.damping <= _LEAST_DAMPING and free.possible <= least
+
+
+def _held(objective: Objective, values: FloatArray, gradient: FloatArray) -> NDArray[np.bool_]:
+    """Whether each parameter is at a bound and pushed outward, shape=(n,)."""
+    found: NDArray[np.bool_] = ((values <= objective.lower) & (gradient >= 0.0)) | (
+        (values >= objective.upper) & (gradient <= 0.0)
+    )
+    return found
+
+
+def _try(block: Block, values: FloatArray, proposal: _Proposal) -> tuple[bool, float]:
+    """Take the step of a block if it lowers the objective by enough, and the next λ."""
+    change = block.change(values[block.idxs], proposal.values)
+    # What is cut off at the bounds may leave a step that promises nothing.
+    if proposal.promised > 0.0 and change < -1e-4 * proposal.promised:
+        values[block.idxs] = proposal.values
+        if -change < 0.5 * proposal.promised:
+            return True, proposal.damping
+        return True, 0.1 * proposal.damping if proposal.damping > 10.0 * _LEAST_DAMPING else 0.0
+    return False, max(10.0 * proposal.damping, 1e-3)
+
+
+def _propose(
+    objective: Objective,
+    block: Block,
+    values: FloatArray,
+    gradient: FloatArray,
+    held: NDArray[np.bool_],
+    damping: float,
+) -> _Proposal:
+    """The next step of a block."""
+    own = values[block.idxs]
+    free = np.flatnonzero(~held[block.idxs])
+    if not len(free):
+        return _Proposal(own, 0.0, 0.0, 0.0)
+    idxs, within = block.idxs[free], np.ix_(free, free)
+    scales = objective.scales[idxs]
+    twice = 2.0 * np.outer(scales, scales)
+    half = block.data_hessian(own) + block.penalty
+    hessian = (half + block.coupling(own))[within] * twice
+    if not _is_positive(hessian):
+        hessian = half[within] * twice
+    slope = gradient[idxs] * scales
+    step, used = _damped_step(hessian, slope, damping)
+    proposed = own.copy()
+    proposed[free] = np.clip(own[free] + step * scales, objective.lower[idxs], objective.upper[idxs])
+    actual = (proposed[free] - own[free]) / scales
+    promised, possible = (-float(slope @ s + 0.5 * s @ (hessian @ s)) for s in (actual, step))
+    return _Proposal(proposed, promised, possible, used)
+
+
+def _is_positive(hessian: FloatArray) -> bool:
+    """Whether a curvature is well above zero in all directions."""
+    diagonal = np.diagonal(hessian)
+    if diagonal.min() <= 0.0:
+        return False
+    roots = np.sqrt(diagonal)
+    try:
+        factor = linalg.cholesky(hessian / np.outer(roots, roots), lower=True, check_finite=False)
+    except linalg.LinAlgError:
+        return False
+    return bool(np.diagonal(factor).min() ** 2 > _LEAST_PIVOT)
+
+
+def _damped_step(hessian: FloatArray, gradient: FloatArray, damping: float) -> tuple[FloatArray, float]:
+    """The solution of (H + λ diag H) s = -g, with the first λ from `damping` up for which it can be solved."""
+    diagonal = np.diagonal(hessian)
+    # A parameter that nothing determines stays where it is.
+    roots = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    correlation = hessian / np.outer(roots, roots)
+    correlation[np.diag_indices_from(correlation)] = 1.0
+    while True:
+        damped = correlation + damping * np.eye(len(gradient))
+        try:
+            factor = linalg.cholesky(damped, lower=True, check_finite=False)
+            if np.diagonal(factor).min() ** 2 > _LEAST_PIVOT:
+                step = -linalg.cho_solve((factor, True), gradient / roots, check_finite=False) / roots
+                return step, damping
+        except linalg.LinAlgError:
+            pass
+        # The least damping changes well-determined directions by a part in 10⁸, and lets the fit converge.
+        damping = max(10.0 * damping, 1e-8)

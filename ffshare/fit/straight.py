@@ -1,0 +1,117 @@
+"""Torsions that a fit leaves out, since an inner angle of them is almost straight in some conformer.
+
+What such a torsion is worth is hardly defined, and its derivatives grow as one over the sine of the angle. Few
+molecules have one, so the angles are looked at first, each once and by its cosine alone; only torsions with an angle
+that comes near are measured.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffshare.model import STRAIGHT_ANGLE, Frames, Terms, straight_frames
+from ffshare.model.coordinates import FloatArray
+from ffshare.model.terms import FORMS
+from ffshare.molecules.ragged import IntArray
+from ffshare.records import doc, record
+
+# A little less than the cosine at which a torsion is marked, so that nothing is missed.
+_COSINE = math.cos(STRAIGHT_ANGLE - math.radians(0.5)) ** 2
+
+
+@record
+class LeftOut:
+    """A torsion that is left out of a fit."""
+
+    section: str = doc("ProperTorsions or ImproperTorsions")
+    molecule_idx: int = doc("molecule of the batch")
+    atom_idxs: tuple[int, ...] = doc("atoms of the molecule")
+    n_conformers: int = doc("conformers in which an inner angle of it is almost straight")
+
+
+def straight_counts(terms: Mapping[str, Terms], frames: Frames) -> dict[str, IntArray]:
+    """In how many conformers each torsion is almost straight.
+
+    Args:
+        terms: Terms by section; those that are no torsions are never straight.
+        frames: Conformers.
+
+    Returns:
+        Counts by section, shape=(n_terms,) each.
+    """
+    return {section: _counts(each, frames) for section, each in terms.items()}
+
+
+def left_out(
+    counts: Mapping[str, IntArray], terms: Mapping[str, Terms], frames: Frames, molecule_idxs: IntArray
+) -> tuple[LeftOut, ...]:
+    """The torsions that are left out, as records.
+
+    Args:
+        counts: Counts by section, as `straight_counts` gives them.
+        terms: Terms by section.
+        frames: The conformers.
+        molecule_idxs: What the molecules of the terms are called in the records, shape=(n_molecules,).
+
+    Returns:
+        One record for each torsion with a count above 0.
+    """
+    found = []
+    for section, of_terms in counts.items():
+        for term in np.flatnonzero(of_terms).tolist():
+            number = int(terms[section].molecule_idxs[term])
+            atoms = terms[section].atom_idxs[term] - frames.atom_offsets[number]
+            found.append(
+                LeftOut(
+                    section=section,
+                    molecule_idx=int(molecule_idxs[number]),
+                    atom_idxs=tuple(atoms.tolist()),
+                    n_conformers=int(of_terms[term]),
+                )
+            )
+    return tuple(found)
+
+
+def _counts(terms: Terms, frames: Frames) -> IntArray:
+    counts = np.zeros(len(terms), dtype=np.int64)
+    orders = FORMS[terms.form]
+    if len(orders[0]) < 4 or not len(terms):
+        return counts
+    near = np.zeros(len(terms), dtype=bool)
+    for order in orders:
+        for inner in (order[:3], order[1:]):
+            triples, places = _distinct(terms.atom_idxs[:, list(inner)])
+            near |= _near_straight(triples, terms.molecule_idxs[places[1]], frames)[places[0]]
+    chosen = np.flatnonzero(near)
+    some = Terms(form=terms.form, atom_idxs=terms.atom_idxs[chosen], molecule_idxs=terms.molecule_idxs[chosen])
+    counts[chosen] = straight_frames(some, frames)
+    return counts
+
+
+def _distinct(triples: IntArray) -> tuple[IntArray, tuple[IntArray, IntArray]]:
+    """The distinct angles, the one of each triple, and a triple of each angle."""
+    turned = np.where((triples[:, 0] > triples[:, 2])[:, None], triples[:, ::-1], triples)
+    codes = (turned[:, 0] * (turned.max() + 1) + turned[:, 1]) * (turned.max() + 1) + turned[:, 2]
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    return turned[first], (inverse, first)
+
+
+def _near_straight(triples: IntArray, molecule_idxs: IntArray, frames: Frames) -> NDArray[np.bool_]:
+    """Whether each angle comes near 0 or 180° in any conformer, shape=(n,)."""
+    n_frames = frames.n_conformers[molecule_idxs]
+    near = np.zeros(len(triples), dtype=bool)
+    for count in np.unique(n_frames[n_frames > 0]).tolist():
+        chosen = np.flatnonzero(n_frames == count)
+        starts = frames.point_offsets[triples[chosen]]
+        first, middle, last = (frames.coordinates[:, starts[:, place, None] + np.arange(count)] for place in range(3))
+        near[chosen] = (_squared_cosines(first - middle, last - middle) >= _COSINE).any(axis=1)
+    return near
+
+
+def _squared_cosines(u: FloatArray, v: FloatArray) -> FloatArray:
+    dot = (u * v).sum(axis=0)
+    lengths = (u * u).sum(axis=0) * (v * v).sum(axis=0)
+    found: FloatArray = dot * dot / np.where(lengths > 0.0, lengths, 1.0)
+    return found

@@ -1,0 +1,241 @@
+"""Standard errors of fitted parameters, and how much of each is from the data.
+
+With H = A + P the curvature of half the objective at the solution (A of the data, P of priors and soft ties) and
+C = H⁻¹, the covariance of the parameters is
+
+    nominal      C (s² A + P) C      residuals err independently, by s times what the weights say
+    clustered    C (M + P) C,        M = g/(g-1) Σ_m v_m v_mᵀ,  v_m = Jᵀ(b_m - G_m u)
+
+where the sum is over molecules, v_m is what molecule m pulls at the parameters, and g is their number. The second
+assumes nothing of how residuals within a molecule hang together; misfit of a model does hang together there, so that
+nominal errors of a fit to quantum chemistry are far too small. A prior counts as one more observation with the error
+that its width says: what it says is kept, and is never mistaken for certainty. With s = 1 the nominal covariance is C.
+
+Few molecules say little about how molecules scatter. The clustered error of a parameter that fewer than `FEW_MOLECULES`
+determine (counted by how evenly they do) is never less than the nominal one.
+
+Reference:
+    Liang and Zeger, Biometrika 73, 13 (1986); Cameron and Miller, J. Human Resources 50, 317 (2015).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+
+from ffshare.fit.objective import Block, Objective
+from ffshare.fit.statistics import MoleculeStatistics, NormalEquations
+from ffshare.model.coordinates import FloatArray
+from ffshare.molecules.ragged import IntArray
+from ffshare.records import doc, freeze_arrays, record
+
+FEW_MOLECULES = 10
+
+# Directions whose curvature is below this over the largest have no error.
+_LEAST_CURVATURE = 1e-13
+
+
+@record
+class Uncertainty:
+    """Standard errors of the parameters of an objective."""
+
+    nominal: FloatArray = doc("nominal errors [unit of the parameter], NaN where there is none, shape=(n,)")
+    clustered: FloatArray = doc("errors clustered by molecule, likewise, shape=(n,)")
+    data_shares: FloatArray = doc(
+        "share of the data in the precision: 1 - (variance after) / (variance before), shape=(n,)"
+    )
+    n_molecules: FloatArray = doc("how many molecules determine each: (Σ a_m)² / Σ a_m², shape=(n,)")
+    noise: float = doc("s: root of the mean of the squared residuals over their errors")
+    covariance: sparse.csr_array = doc(
+        "clustered covariance, or the nominal one where that was asked for, shape=(n, n)"
+    )
+
+    def __post_init__(self) -> None:
+        freeze_arrays(self, **dict.fromkeys(("nominal", "clustered", "data_shares", "n_molecules"), np.float64))
+
+
+class _Scatter(NamedTuple):
+    """How molecules pull at the parameters."""
+
+    pulls: sparse.csr_array
+    """M, shape=(n, n)."""
+    n_molecules: FloatArray
+
+
+def uncertainty(
+    objective: Objective,
+    values: FloatArray,
+    held: NDArray[np.bool_],
+    molecules: Iterable[MoleculeStatistics],
+    columns: IntArray,
+    repeated: frozenset[str] = frozenset(),
+    noise: float | None = None,
+    clustered: bool = True,
+) -> Uncertainty:
+    """Standard errors at a solution.
+
+    Args:
+        objective: The objective.
+        values: The solution, shape=(n,).
+        held: Parameters that are held fast, which have no error, shape=(n,).
+        molecules: Sums molecule by molecule.
+        columns: Columns of those sums that the parameters are, ascending, shape=(n,).
+        repeated: Clusters of which there are several records.
+        noise: s; by default what the residuals say.
+        clustered: Whether the covariance is the clustered one.
+
+    Returns:
+        The errors.
+    """
+    curvatures = [_curvature(objective, block, values, held) for block in objective.blocks]
+    squares = objective.squared_residuals(values)
+    n_used = sum(float(np.sum(each.covariance * each.data)) for each in curvatures)
+    found = float(np.sqrt(squares / max(objective.equations.n_residuals - n_used, 1.0)))
+    scale = found if noise is None else noise
+    scatter = _scatter(objective, values, molecules, columns, repeated)
+    n = len(values)
+    errors = np.full((2, n), np.nan)
+    shares = np.zeros(n)
+    entries: list[tuple[FloatArray, IntArray, IntArray]] = []
+    for each in curvatures:
+        nominal = each.covariance @ (scale**2 * each.data + each.prior) @ each.covariance
+        pulls = scatter.pulls[each.idxs][:, each.idxs].toarray()
+        robust = each.covariance @ (pulls + each.prior) @ each.covariance
+        errors[:, each.idxs] = np.sqrt(np.maximum([np.diagonal(nominal), np.diagonal(robust)], 0.0))
+        errors[:, each.idxs[each.loose]] = np.nan
+        shares[each.idxs] = each.shares
+        chosen = robust if clustered else nominal
+        entries.append((chosen.ravel(), np.repeat(each.idxs, len(each.idxs)), np.tile(each.idxs, len(each.idxs))))
+    few = scatter.n_molecules < FEW_MOLECULES
+    errors[1, few] = np.fmax(errors[0, few], errors[1, few])
+    data, rows, places = (
+        (np.concatenate(parts) for parts in zip(*entries, strict=True)) if entries else (np.zeros(0),) * 3
+    )
+    return Uncertainty(
+        nominal=errors[0],
+        clustered=errors[1],
+        data_shares=shares,
+        n_molecules=scatter.n_molecules,
+        noise=found,
+        covariance=sparse.csr_array(sparse.coo_array((data, (rows.astype(int), places.astype(int))), shape=(n, n))),
+    )
+
+
+class _Curvature(NamedTuple):
+    """The free parameters of a block and how sharply they are determined."""
+
+    idxs: IntArray
+    covariance: FloatArray
+    data: FloatArray
+    prior: FloatArray
+    shares: FloatArray
+    loose: NDArray[np.bool_]
+    """Parameters of which a direction has no curvature."""
+
+
+def _curvature(objective: Objective, block: Block, values: FloatArray, held: NDArray[np.bool_]) -> _Curvature:
+    free = np.flatnonzero(~held[block.idxs])
+    idxs = block.idxs[free]
+    within = np.ix_(free, free)
+    data, prior = block.data_hessian(values[block.idxs])[within], block.penalty[within]
+    scales = objective.scales[idxs]
+    covariance, loose = _inverse((data + prior) * np.outer(scales, scales))
+    covariance *= np.outer(scales, scales)
+    before, _ = _inverse(prior * np.outer(scales, scales))
+    variances = np.diagonal(before) * scales**2
+    without = variances <= 0.0
+    shares = 1.0 - np.diagonal(covariance) / np.where(without, 1.0, variances)
+    shares = np.where(without, np.where(loose, 0.0, 1.0), np.clip(shares, 0.0, 1.0))
+    return _Curvature(idxs, covariance, data, prior, shares, loose)
+
+
+def _inverse(matrix: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """The inverse of a symmetric matrix where it has one, and the parameters that take part in the rest."""
+    n = len(matrix)
+    if not n:
+        return matrix.copy(), np.zeros(0, dtype=bool)
+    eigenvalues, vectors = linalg.eigh(matrix)
+    good = eigenvalues > _LEAST_CURVATURE * max(float(eigenvalues[-1]), 0.0)
+    kept = vectors[:, good]
+    loose = (vectors[:, ~good] ** 2).sum(axis=1) > 1e-6
+    return (kept / eigenvalues[good]) @ kept.T, loose
+
+
+def _scatter(
+    objective: Objective,
+    values: FloatArray,
+    molecules: Iterable[MoleculeStatistics],
+    columns: IntArray,
+    repeated: frozenset[str],
+) -> _Scatter:
+    """M, and by how many molecules each parameter is determined."""
+    n = len(values)
+    unknowns, jacobian = objective.parameters.unknowns(values), sparse.csc_array(objective.parameters.jacobian(values))
+    sums, squares = np.zeros(n), np.zeros(n)
+    n_clusters = 0
+
+    def pulls() -> Iterator[MoleculeStatistics]:
+        nonlocal n_clusters
+        for one in _clusters(molecules, columns, unknowns, repeated):
+            mine = jacobian[one.columns]
+            touched = np.flatnonzero(np.diff(sparse.csc_array(mine).indptr))
+            dense = mine[:, touched].toarray()
+            pull = dense.T @ one.vector
+            amount = np.einsum("ij,ik,kj->j", dense, one.matrix, dense, optimize=True)
+            sums[touched] += amount
+            squares[touched] += amount**2
+            n_clusters += 1
+            yield replace(one, columns=touched, matrix=np.outer(pull, pull), vector=pull)
+
+    total = NormalEquations.of(pulls(), n).matrix
+    if n_clusters > 1:
+        total = total * (n_clusters / (n_clusters - 1.0))
+    counts = np.divide(sums**2, squares, out=np.zeros(n), where=squares > 0.0)
+    return _Scatter(sparse.csr_array(total), counts)
+
+
+def _clusters(
+    molecules: Iterable[MoleculeStatistics], columns: IntArray, unknowns: FloatArray, repeated: frozenset[str]
+) -> Iterator[MoleculeStatistics]:
+    """One record a molecule, by the parameters' columns, with its pull at the unknowns for its vector.
+
+    Records of a molecule that comes several times wait for one another.
+    """
+    waiting: dict[str, MoleculeStatistics] = {}
+
+    def numbered() -> Iterator[MoleculeStatistics]:
+        for each in molecules:
+            places = np.searchsorted(columns, each.columns)
+            if len(columns) and np.array_equal(columns[np.minimum(places, len(columns) - 1)], each.columns):
+                mine = replace(each, columns=places)
+                yield replace(mine, vector=mine.score(unknowns))
+            else:
+                kept = np.isin(each.columns, columns)
+                some = replace(
+                    each,
+                    columns=np.searchsorted(columns, each.columns[kept]),
+                    matrix=each.matrix[np.ix_(kept, kept)],
+                    vector=each.vector[kept],
+                )
+                yield replace(some, vector=some.score(unknowns))
+
+    for each in numbered():
+        if each.cluster in repeated:
+            waiting[each.cluster] = _joined(waiting[each.cluster], each) if each.cluster in waiting else each
+        else:
+            yield each
+    yield from chain(waiting.values())
+
+
+def _joined(first: MoleculeStatistics, second: MoleculeStatistics) -> MoleculeStatistics:
+    columns = np.union1d(first.columns, second.columns)
+    matrix, vector = np.zeros((len(columns), len(columns))), np.zeros(len(columns))
+    for each in (first, second):
+        places = np.searchsorted(columns, each.columns)
+        matrix[np.ix_(places, places)] += each.matrix
+        vector[places] += each.vector
+    return replace(first, columns=columns, matrix=matrix, vector=vector)

@@ -1,0 +1,127 @@
+"""Fits to data of a known force field with noise: parameters come back, as near as their errors say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ffshare.fit import (
+    FitProblem,
+    FitSettings,
+    NormalEquations,
+    Priors,
+    Weights,
+    accumulate,
+    fit_sums,
+)
+from ffshare.fit.residuals import Chunk
+from tests.fit.synthetic import coordinates_of, exact, reference_of
+
+SCHEMES = ("openff-2.2.1", "gaff2", "untied:openff-2.2.1")
+N_REPLICAS = 60
+WEIGHTS = Weights(energy=0.5, force=1.0)
+
+
+def noisy_sums(problem, reference, n_replicas, seed=0):
+    """Sums of replicas that differ by the noise of their targets only, so that rows are made once."""
+    sums = accumulate(problem, reference)
+    chunk = Chunk.of(problem, np.arange(len(reference)), reference)
+    rng = np.random.default_rng(seed)
+    vectors = {each.molecule_idx: np.zeros((n_replicas, len(each.columns))) for each in sums.molecules}
+    squares = {each.molecule_idx: np.zeros(n_replicas) for each in sums.molecules}
+    for rows in chunk.rows(chunk.straight()):
+        noise = rng.normal(size=(n_replicas, len(rows.targets)))
+        if rows.n_residuals < len(rows.targets):
+            # Energies lose their constant; all have the same weight here.
+            noise -= noise.mean(axis=1, keepdims=True)
+        targets = rows.targets + noise
+        vectors[rows.number] += targets @ rows.values.T
+        squares[rows.number] += (targets**2).sum(axis=1)
+    for replica in range(n_replicas):
+        molecules = [
+            replace(
+                each,
+                vector=vectors[each.molecule_idx][replica],
+                sum_squares=float(squares[each.molecule_idx][replica]),
+            )
+            for each in sums.molecules
+        ]
+        yield replace(sums, molecules=molecules, equations=NormalEquations.of(molecules, problem.n_columns))
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_intervals_cover_the_truth_as_often_as_they_say(name):
+    assignment, reference = exact(name)
+    problem = FitProblem.of(assignment, "gasteiger", weights=WEIGHTS)
+    parameters = problem.parameters
+    settings = FitSettings(errors="nominal", noise="stated")
+    # The fit starts from, and is drawn to, values that are off by what the priors say.
+    rng = np.random.default_rng(4)
+    means = parameters.values + 0.3 * Priors().scales(parameters) * rng.normal(size=len(parameters))
+    means = np.where(parameters.kinds == 3, np.minimum(means, np.pi), means)
+    inside, noises, counted = [], [], True
+    for sums in noisy_sums(problem, reference, N_REPLICAS):
+        result = fit_sums(assignment, parameters, sums, settings, means=means)
+        assert result.status == "converged"
+        away = (result.values - result.parameters.values) / result.errors
+        # In no replica at a bound or unidentified, nor drawn by the prior.
+        unflagged = np.array([set(flags) <= {"from few molecules"} for flags in result.flags])
+        counted = counted & unflagged & (result.uncertainty.data_shares > 0.98)
+        inside.append(np.abs(away) < 1.96)
+        noises.append(result.uncertainty.noise)
+    assert counted.sum() >= 30
+    inside = np.array(inside)[:, counted]
+    assert 0.93 <= np.mean(inside) <= 0.97
+    coverage = np.mean(inside, axis=0)
+    # Of one parameter in 60 replicas: 95 % with an error of 2.8 %.
+    assert coverage.min() >= 0.83
+    assert np.mean((coverage >= 0.90) & (coverage <= 1.0)) > 0.95
+    assert np.mean(noises) == pytest.approx(1.0, abs=0.02)
+
+
+def test_replicas_that_share_rows_are_those_of_noisy_data():
+    assignment, reference = exact("openff-2.2.1")
+    problem = FitProblem.of(assignment, "gasteiger", weights=WEIGHTS)
+    (made,) = noisy_sums(problem, reference, 1)
+    coordinates = coordinates_of()
+    noisy = reference_of(assignment, coordinates, energy_noise=0.5, force_noise=1.0)
+    whole = accumulate(problem, noisy).equations
+    # Other noise of the same size: the same matrix, and a misfit of as many degrees of freedom.
+    assert abs(made.equations.matrix - whole.matrix).max() <= 1e-12 * abs(whole.matrix).max()
+    for sums in (made.equations, whole):
+        result = fit_sums(assignment, problem.parameters, replace(made, equations=sums))
+        n = sums.n_residuals - result.identifiability.rank
+        assert result.squared_residuals[1] == pytest.approx(n, abs=5 * np.sqrt(2 * n))
+
+
+def test_clustered_errors_are_right_where_residuals_of_a_molecule_go_together():
+    """Molecules that each err in their own way: nominal errors are too small, clustered ones are not."""
+    ethers = ["C" * n + "O" + "C" * m for n in range(1, 5) for m in range(n, 6)]
+    smiles = (*ethers, "CCO", "CCCO", "CC(C)O", "CO")
+    assignment, _ = exact("openff-2.2.1", smiles)
+    coordinates = coordinates_of(smiles, 6)
+    reference = reference_of(assignment, coordinates)
+    problem = FitProblem.of(assignment, "gasteiger", weights=WEIGHTS)
+    sums = accumulate(problem, reference)
+    truth = problem.parameters.values
+    rng = np.random.default_rng(3)
+    inside = {"nominal": [], "clustered": []}
+    scales = Priors().scales(problem.parameters)
+    for _ in range(40):
+        molecules = []
+        for each in sums.molecules:
+            # The molecule follows parameters of its own.
+            own = problem.parameters.unknowns(truth + 0.02 * scales * rng.normal(size=len(truth)))[each.columns]
+            common = problem.parameters.unknowns(truth)[each.columns]
+            shift = each.matrix @ (own - common)
+            squares = each.sum_squares + 2 * (own - common) @ each.vector + (own - common) @ shift
+            molecules.append(replace(each, vector=each.vector + shift, sum_squares=float(max(squares, 0.0))))
+        replica = replace(sums, molecules=molecules, equations=NormalEquations.of(molecules, problem.n_columns))
+        result = fit_sums(assignment, problem.parameters, replica, FitSettings(noise="stated"))
+        away = np.abs(result.values - result.parameters.values)
+        counted = (result.uncertainty.n_molecules > 10) & (result.uncertainty.data_shares > 0.9)
+        assert counted.sum() >= 8
+        for kind in inside:
+            inside[kind].append(away[counted] < 1.96 * getattr(result.uncertainty, kind)[counted])
+    assert np.mean(np.concatenate(inside["nominal"])) < 0.8
+    assert 0.88 <= np.mean(np.concatenate(inside["clustered"])) <= 0.99
