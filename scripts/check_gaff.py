@@ -46,14 +46,10 @@ REASONS = {
     "N-methyl-N-oxidoacetamide": "antechamber moves the charge of the hydroxamate to the carbonyl oxygen",
 }
 UNEXPLAINED = "not looked into"
-# Types that GAFF documents as one type, written with two signs.
-PAIRS = {"cd": "cc", "cf": "ce", "ch": "cg", "cq": "cp", "nd": "nc", "nf": "ne", "pd": "pc", "pf": "pe"}
 
 
-def our_types(name: str, batch: GraphBatch) -> list[str | None]:
+def our_types(scheme: AtomTypedScheme, batch: GraphBatch) -> list[str | None]:
     """The type of every atom of a batch, None without; also types that no table has parameters for."""
-    scheme = ffshare.load_scheme(name)
-    assert isinstance(scheme, AtomTypedScheme)
     typed = scheme.type_atoms(batch)
     return [typed.names[found] if found >= 0 else None for found in typed.types.tolist()]
 
@@ -62,7 +58,11 @@ def comparison(force_field: str, molecules: Sequence[TypedMolecule]) -> dict[str
     """Numbers of atoms and molecules with equal types, and the molecules that differ."""
     typed = [one for one in molecules if force_field in one.types]
     batch = batch_of(typed)
-    found = our_types(f"{force_field}-antechamber", batch)
+    scheme = ffshare.load_scheme(f"{force_field}-antechamber")
+    assert isinstance(scheme, AtomTypedScheme)
+    found = our_types(scheme, batch)
+    # Types that GAFF documents as one, written with two signs.
+    one_of_pair = {other: one for pair in scheme.rules.pairs for one, other in pair.partners.items()}
     same_atoms, differing = 0, []
     for idx, one in enumerate(typed):
         ours = found[batch.atom_offsets[idx] : batch.atom_offsets[idx + 1]]
@@ -71,7 +71,9 @@ def comparison(force_field: str, molecules: Sequence[TypedMolecule]) -> dict[str
         ]
         same_atoms += len(ours) - len(unlike)
         if unlike:
-            signs = all(PAIRS.get(mine or "", mine) == PAIRS.get(theirs, theirs) for _, mine, theirs in unlike)
+            signs = all(
+                one_of_pair.get(mine or "", mine) == one_of_pair.get(theirs, theirs) for _, mine, theirs in unlike
+            )
             differing.append(
                 {
                     "molecule": one.name,

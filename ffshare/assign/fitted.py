@@ -7,9 +7,9 @@ that the table names have its values.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from ffshare.assign.assignment import Assignment
+from ffshare.assign.contract import Scheme
 from ffshare.assign.explain import Explanation
 from ffshare.data_files import checksum
 from ffshare.errors import Fault, RuleFileError
@@ -18,34 +18,10 @@ from ffshare.rules.table import RuleTable
 from ffshare.rules.value_table import Key, is_value_table, read_values, values_of, with_values
 
 
-class _Base(Protocol):
-    """What a scheme with other values needs of the scheme that shares."""
-
-    name: str
-
-    @property
-    def tables(self) -> Mapping[str, RuleTable]:
-        """Rules by section."""
-
-    @property
-    def checksums(self) -> Mapping[str, str]:
-        """Checksum of every file that the scheme was made from, by path."""
-
-    @property
-    def explained(self) -> Sequence[str]:
-        """Sections that it can explain."""
-
-    def assign(self, batch: GraphBatch) -> Assignment:
-        """The sites of a batch and the rule of each."""
-
-    def explanations(self, batch: GraphBatch, section: str) -> Iterable[Explanation]:
-        """Why each term of a section that has or needs a rule got it."""
-
-
 class FittedScheme:
     """A scheme whose rules have the values of a table; rules that the table does not name keep theirs."""
 
-    def __init__(self, name: str, base: _Base, values: Mapping[Key, float], checksums: Mapping[str, str]) -> None:
+    def __init__(self, name: str, base: Scheme, values: Mapping[Key, float], checksums: Mapping[str, str]) -> None:
         """The scheme with other values.
 
         Args:
@@ -59,7 +35,7 @@ class FittedScheme:
         self._tables = with_values(base.tables, values)
 
     @classmethod
-    def load(cls, path: str | Path, load: Callable[[str], _Base]) -> "FittedScheme":
+    def load(cls, path: str | Path, load: Callable[[str], Scheme]) -> "FittedScheme":
         """The scheme of a table of values.
 
         Args:

@@ -1,53 +1,21 @@
 """Schemes by name: ways to hand shared parameters to sites, all with one contract."""
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from ffshare.assign.assignment import Assignment
 from ffshare.assign.atom_types.lookup import ANTECHAMBER, CANONICAL
 from ffshare.assign.atom_types.scheme import AtomTypedScheme
+from ffshare.assign.contract import Scheme
 from ffshare.assign.controls.names import KINDS, is_control, parse_control
-from ffshare.assign.explain import Explanation
 from ffshare.assign.fitted import FittedScheme
 from ffshare.assign.mmff import MmffScheme
 from ffshare.assign.smirnoff import SmirnoffScheme
 from ffshare.data_files import data_directory
 from ffshare.errors import SchemeError
-from ffshare.molecules import GraphBatch
 from ffshare.rules import Mode, force_field_exists, is_atom_typed, load_force_field
-from ffshare.rules.table import RuleTable
 from ffshare.rules.value_table import is_value_table
-
-
-class Scheme(Protocol):
-    """A way to hand shared parameters to the sites of molecules.
-
-    Law: the parameters of a molecule do not change when its atoms are renumbered, when molecules are shuffled, when the
-    batch is cut differently, or with the number of workers.
-    """
-
-    name: str
-
-    @property
-    def tables(self) -> Mapping[str, RuleTable]:
-        """Rules by section."""
-
-    @property
-    def checksums(self) -> Mapping[str, str]:
-        """Checksum of every file that the scheme was made from, by path."""
-
-    @property
-    def explained(self) -> Sequence[str]:
-        """Sections that it can explain."""
-
-    def assign(self, batch: GraphBatch) -> Assignment:
-        """The sites of a batch and the rule of each."""
-
-    def explanations(self, batch: GraphBatch, section: str) -> Iterable[Explanation]:
-        """Why each term of a section that has or needs a rule got it."""
 
 
 def _atom_typed(name: str) -> AtomTypedScheme:

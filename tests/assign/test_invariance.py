@@ -174,7 +174,7 @@ def test_hydrogens_that_are_atoms_and_hydrogens_that_are_implied_get_the_same_la
     assert labelled(name, explicit) == what_it_got(name, scheme_of(name).assign(batch))
 
 
-@pytest.mark.parametrize("name", [name for name in EVERY_KIND if not name.startswith(("untied", "hashed"))])
+@pytest.mark.parametrize("name", EVERY_KIND)
 def test_molecules_of_one_input_get_the_labels_they_have_alone(name):
     # Components of one molecule are together in one topology: only patterns of several components can tell.
     parts = ["CCO", "c1ccccc1", "CC(=O)[O-]"]

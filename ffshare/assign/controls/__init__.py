@@ -5,7 +5,7 @@ a base's sections Bonds, Angles, ProperTorsions, ImproperTorsions and vdW are ke
 and cross terms are not: a comparison of schemes fits none of them.
 """
 
-from ffshare.assign.controls.control import Base, Control
+from ffshare.assign.controls.control import Control
 from ffshare.assign.controls.hashed import HashedScheme
 from ffshare.assign.controls.hashed_element import HashedElementScheme
 from ffshare.assign.controls.names import is_control, parse_control
@@ -13,7 +13,6 @@ from ffshare.assign.controls.symmetry import molecule_keys
 from ffshare.assign.controls.untied import UntiedScheme
 
 __all__ = [
-    "Base",
     "Control",
     "HashedElementScheme",
     "HashedScheme",

@@ -7,9 +7,9 @@ base leaves without a rule stays without one, and the share of a barrier that a 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Protocol
 
 from ffshare.assign.assignment import Assignment
+from ffshare.assign.contract import Scheme
 from ffshare.assign.controls.orient import SECTIONS, centre_second
 from ffshare.assign.explain import Explanation, RuleMatch
 from ffshare.assign.sites import COMPLETE_SECTIONS, Coded
@@ -17,23 +17,6 @@ from ffshare.molecules import GraphBatch
 from ffshare.molecules.ragged import IntArray
 from ffshare.records import doc, record
 from ffshare.rules.table import RuleTable
-
-
-class Base(Protocol):
-    """What a control needs of the scheme that it is made from."""
-
-    name: str
-
-    @property
-    def tables(self) -> Mapping[str, RuleTable]:
-        """Rules by section."""
-
-    @property
-    def checksums(self) -> Mapping[str, str]:
-        """Checksum of every file that the scheme was made from, by path."""
-
-    def assign(self, batch: GraphBatch) -> Assignment:
-        """The sites of a batch and the rule of each."""
 
 
 @record
@@ -59,7 +42,7 @@ class Control(ABC):
     # Why a site has its parameter, for `explanations`.
     _reason: str
 
-    def __init__(self, name: str, base: Base) -> None:
+    def __init__(self, name: str, base: Scheme) -> None:
         self.name = name
         self.base = base
 
@@ -144,6 +127,6 @@ class Control(ABC):
         return Assignment(scheme=self.name, batch=batch, sites=sites, tables=tables)
 
 
-def shared_sections(base: Base) -> dict[str, RuleTable]:
+def shared_sections(base: Scheme) -> dict[str, RuleTable]:
     """The sections of a base that a control shares anew, in the order of the base."""
     return {section: table for section, table in base.tables.items() if section in SECTIONS}

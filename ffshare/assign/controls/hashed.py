@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ffshare.assign.contract import Scheme
 from ffshare.assign.controls.classes import site_classes
-from ffshare.assign.controls.control import Base, Control, Shared, Sharing, shared_sections
+from ffshare.assign.controls.control import Control, Shared, Sharing, shared_sections
 from ffshare.assign.controls.made_rules import Averages, made_rules
 from ffshare.assign.controls.refine import sequence_keys
 from ffshare.assign.controls.sizes import Size, rules_in_turn, sizes_of
@@ -39,7 +40,7 @@ class HashedScheme(Control):
 
     def __init__(
         self,
-        base: Base,
+        base: Scheme,
         n_parameters: Mapping[str, int] | None = None,
         seed: int = 0,
         n_rules: Mapping[str, int] | None = None,
@@ -84,7 +85,7 @@ class HashedScheme(Control):
 
 def control_name(
     kind: str,
-    base: Base,
+    base: Scheme,
     seed: int,
     n_parameters: Mapping[str, int] | None,
     n_rules: Mapping[str, int] | None,

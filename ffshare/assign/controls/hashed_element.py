@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ffshare.assign.contract import Scheme
 from ffshare.assign.controls.allocation import Allocation, allocate, commonest_rule
-from ffshare.assign.controls.control import Base, Control, Shared, Sharing, shared_sections
+from ffshare.assign.controls.control import Control, Shared, Sharing, shared_sections
 from ffshare.assign.controls.environment import atom_environments, site_environments
 from ffshare.assign.controls.hashed import bucket_ids, control_name
 from ffshare.assign.controls.made_rules import Averages, made_rules
@@ -62,7 +63,7 @@ class HashedElementScheme(Control):
 
     def __init__(
         self,
-        base: Base,
+        base: Scheme,
         n_parameters: Mapping[str, int] | None = None,
         seed: int = 0,
         n_rules: Mapping[str, int] | None = None,

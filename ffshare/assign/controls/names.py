@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from ffshare.assign.controls.control import Base, Control
+from ffshare.assign.contract import Scheme
+from ffshare.assign.controls.control import Control
 from ffshare.assign.controls.hashed import HashedScheme
 from ffshare.assign.controls.hashed_element import HashedElementScheme
 from ffshare.assign.controls.untied import UntiedScheme
@@ -28,7 +29,7 @@ def is_control(name: str) -> bool:
     return _kind(name) in KINDS
 
 
-def parse_control(name: str, load: Callable[[str], Base]) -> Control:
+def parse_control(name: str, load: Callable[[str], Scheme]) -> Control:
     """The control of a name.
 
     Args:

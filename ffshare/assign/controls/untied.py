@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ffshare.assign.contract import Scheme
 from ffshare.assign.controls.classes import site_classes
-from ffshare.assign.controls.control import Base, Control, Shared, Sharing, shared_sections
+from ffshare.assign.controls.control import Control, Shared, Sharing, shared_sections
 from ffshare.assign.controls.made_rules import made_rules
 from ffshare.assign.controls.symmetry import symmetry
 from ffshare.molecules import GraphBatch
@@ -32,7 +33,7 @@ class UntiedScheme(Control):
 
     _reason = "one parameter for this symmetry class of this molecule"
 
-    def __init__(self, base: Base) -> None:
+    def __init__(self, base: Scheme) -> None:
         """The scheme that unties another one.
 
         Args:
