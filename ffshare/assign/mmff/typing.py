@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import rdForceFieldHelpers
 
-from ffshare.molecules import GraphBatch
+from ffshare.molecules import GraphBatch, silenced
 from ffshare.molecules.ragged import IntArray, ranks_in_rows
 from ffshare.records import doc, freeze_arrays, record
 
@@ -113,7 +113,8 @@ def _typed(
 
 def _knows_rings(molecule: Chem.Mol) -> bool:
     try:
-        molecule.GetRingInfo().NumRings()
+        with silenced():
+            molecule.GetRingInfo().NumRings()
     except RuntimeError:  # RDKit's only way to say that rings were never looked for
         return False
     return True
