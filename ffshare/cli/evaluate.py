@@ -19,12 +19,12 @@ from ffshare.errors import MissingDependencyError
 from ffshare.fit import ReferenceMolecule, read_reference, stream_reference
 from ffshare.fit.evaluate import ErrorSums, MoleculeErrors
 from ffshare.fit.evaluate import evaluate as errors_of
-from ffshare.fit.reference import KINDS, canonical_smiles
+from ffshare.fit.reference import KINDS, all_have_charges, canonical_smiles
 from ffshare.molecules import Failure
 from ffshare.parallel import map_chunks
 from ffshare.records import doc, record
 
-Charges = Literal["openff", "nagl", "library", "gasteiger", "none"]
+Charges = Literal["reference", "openff", "nagl", "library", "gasteiger", "none"]
 Kind = Literal["arrow", "extxyz", "qcschema", "spice", "forcebalance", "scans"]
 
 # Numbers in the coordinates of the molecules that a worker gets at once: a few megabytes.
@@ -106,7 +106,7 @@ def evaluate(
     *,
     scheme: str,
     reference: list[str],
-    charges: Charges = "openff",
+    charges: Charges | None = None,
     out: Path | None = None,
     workers: Workers = 1,
     kind: Kind | None = None,
@@ -128,8 +128,9 @@ def evaluate(
         scheme: A force field by name or file, or another scheme (gaff2, alkethoh-types, untied …).
         reference: File or folder of reference data: .parquet, .arrow, .xyz, QCSchema .json, SPICE .hdf5, qdata.txt;
             give the option once for each.
-        charges: openff: library charges, NAGL for molecules that these do not cover; nagl; library; gasteiger: rough,
-            for tests; none: no electrostatics.
+        charges: reference: the column charges of the data, the default where every molecule has them; openff: library
+            charges, NAGL for molecules that these do not cover, the default otherwise; nagl; library; gasteiger:
+            rough, for tests; none: no electrostatics.
         out: File for a row a molecule: .csv, .parquet or .json.
         workers: Processes to use.
         kind: Format of the reference data, where the name of the file does not tell it.
@@ -141,6 +142,8 @@ def evaluate(
         json: Print everything as JSON.
     """
     chosen = scheme_of(scheme, mode)
+    if charges is None:
+        charges = "reference" if all_have_charges(*reference, kind=kind) else "openff"
     options = {
         "kind": kind,
         "smiles": smiles,

@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 
 from ffshare.assign import COMPLETE_SECTIONS, Assignment, Scheme
 from ffshare.errors import MoleculeError, SchemeError
-from ffshare.fit.reference import ReferenceMolecule
+from ffshare.fit.reference import ReferenceMolecule, reference_charges
 from ffshare.model import Model
 from ffshare.molecules import GraphBatch, molecule_from_smiles
 from ffshare.records import doc, record
+
+REFERENCE_CHARGES = "reference"
+"""Method for charges: those that come with the reference data."""
 
 
 @record
@@ -76,8 +79,10 @@ def evaluate(scheme: Scheme, molecules: Sequence[ReferenceMolecule], charges: st
 
     Args:
         scheme: The force field.
-        molecules: The reference; entries of the same mapped SMILES are typed and charged once, and keep their zeros.
-        charges: Name of a method of `ffshare.model.charges_by_name`; None: no electrostatics.
+        molecules: The reference; entries of the same mapped SMILES and charges are typed and charged once, and keep
+            their zeros.
+        charges: ``reference``: those that come with the molecules; or the name of a method of
+            `ffshare.model.charges_by_name`; None: no electrostatics.
 
     Returns:
         Errors of each molecule, in order.
@@ -85,6 +90,7 @@ def evaluate(scheme: Scheme, molecules: Sequence[ReferenceMolecule], charges: st
     Raises:
         MissingDependencyError: The method for charges needs a package that is not installed.
         SchemeError: There is no such method.
+        InputError: ``reference`` is asked for, and a molecule comes without charges.
 
     Example:
         >>> import ffshare
@@ -97,51 +103,56 @@ def evaluate(scheme: Scheme, molecules: Sequence[ReferenceMolecule], charges: st
         >>> found.energies.count, round(found.energies.reference_rms, 3), found.forces.rmse
         (2, 0.5, None)
     """
-    places: dict[str, list[int]] = {}
+    if charges == REFERENCE_CHARGES:
+        reference_charges(molecules)  # raises for all molecules that have none, at once
+    places: dict[tuple[str, bytes], list[int]] = {}
     for place, molecule in enumerate(molecules):
-        places.setdefault(molecule.smiles, []).append(place)
+        own = molecule.charges.tobytes() if charges == REFERENCE_CHARGES and molecule.charges is not None else b""
+        places.setdefault((molecule.smiles, own), []).append(place)
     found: dict[int, MoleculeErrors] = {}
-    _evaluate(scheme, list(places.items()), molecules, charges, found)
+    _evaluate(scheme, list(places.values()), molecules, charges, found)
     return tuple(found[place] for place in range(len(molecules)))
 
 
 def _evaluate(
     scheme: Scheme,
-    groups: Sequence[tuple[str, list[int]]],
+    groups: Sequence[list[int]],
     molecules: Sequence[ReferenceMolecule],
     charges: str | None,
     found: dict[int, MoleculeErrors],
 ) -> None:
-    """Add the errors of groups of one SMILES each. Where together they cannot be computed, those that can still are."""
+    """Add the errors of groups of one molecule each; where they fail together, of those that can be computed alone."""
     if not groups:
         return
-    batch = GraphBatch.from_molecules([molecule_from_smiles(smiles) for smiles, _ in groups])
+    firsts = [molecules[of[0]] for of in groups]
+    batch = GraphBatch.from_molecules([molecule_from_smiles(molecule.smiles) for molecule in firsts])
     assignment = scheme.assign(batch)
     uncovered = uncovered_molecules(assignment)
     if uncovered:
         for idx, reason in uncovered.items():
-            found |= {place: _skipped(molecules[place], reason) for place in groups[idx][1]}
+            found |= {place: _skipped(molecules[place], reason) for place in groups[idx]}
         left = [group for idx, group in enumerate(groups) if idx not in uncovered]
         _evaluate(scheme, left, molecules, charges, found)
         return
     try:
-        model = Model.of(assignment, charges)
+        model = Model.of(assignment, reference_charges(firsts) if charges == REFERENCE_CHARGES else charges)
     except (SchemeError, MoleculeError) as error:
         if len(groups) == 1:
-            found |= {place: _skipped(molecules[place], str(error)) for place in groups[0][1]}
+            found |= {place: _skipped(molecules[place], str(error)) for place in groups[0]}
             return
         half = len(groups) // 2
         for part in (groups[:half], groups[half:]):
             _evaluate(scheme, part, molecules, charges, found)
         return
-    frames = model.frames([np.concatenate([molecules[place].coords for place in of]) for _, of in groups])
+    frames = model.frames([np.concatenate([molecules[place].coords for place in of]) for of in groups])
     evaluation = model.evaluate(frames)
     energies, forces = evaluation.energies.total, frames.by_molecule(evaluation.forces)
-    for idx, (_, of) in enumerate(groups):
+    for idx, of in enumerate(groups):
         first, start = int(frames.frame_offsets[idx]), 0
         for place in of:
             stop = start + molecules[place].n_conformers
-            found[place] = _errors(molecules[place], energies[first + start : first + stop], forces[idx][start:stop])
+            of_place = slice(first + start, first + stop)
+            found[place] = molecule_errors(molecules[place], energies[of_place], forces[idx][start:stop])
             start = stop
 
 
@@ -178,8 +189,19 @@ def _skipped(molecule: ReferenceMolecule, reason: str) -> MoleculeErrors:
     )
 
 
-def _errors(molecule: ReferenceMolecule, energies: NDArray[np.float64], forces: NDArray[np.float64]) -> MoleculeErrors:
-    """The errors of computed energies, shape=(n_conformers,), and forces, shape=(n_conformers, n_atoms, 3)."""
+def molecule_errors(
+    molecule: ReferenceMolecule, energies: NDArray[np.float64], forces: NDArray[np.float64]
+) -> MoleculeErrors:
+    """The errors of what was computed for a molecule.
+
+    Args:
+        molecule: Its reference.
+        energies: Computed energies of its conformers [kcal/mol], shape=(n_conformers,).
+        forces: Computed forces [kcal/mol/Å], shape=(n_conformers, n_atoms, 3).
+
+    Returns:
+        The errors.
+    """
     of_energies, of_forces = ErrorSums(), ErrorSums()
     if molecule.n_conformers > 1:
         reference = molecule.energies - molecule.energies.mean()

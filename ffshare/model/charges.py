@@ -6,6 +6,8 @@ nagl          the neural network of OpenFF that imitates AM1-BCC (needs the extr
 openff        library charges for the molecules that they cover, NAGL for the others, as OpenFF does
 gasteiger     RDKit's Gasteiger charges: quick, rough, for tests
 ============= ======================================================================================
+
+Charges that come with reference data are an array: `ffshare.fit.reference.reference_charges`.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +23,7 @@ from ffshare.molecules import GraphBatch
 from ffshare.molecules.ragged import IntArray
 
 # As in OpenFF's programs: charges may miss the formal charge of a molecule by this much [e].
-_MOST_EXCESS = 0.01
+MOST_EXCESS = 0.01
 
 
 def charges_by_name(assignment: Assignment, method: str) -> FloatArray:
@@ -53,7 +55,7 @@ def charges_by_name(assignment: Assignment, method: str) -> FloatArray:
         np.bincount(batch.atom_molecules, weights=values, minlength=batch.n_molecules)
         for values in (charges, batch.charges)
     )
-    bad = np.flatnonzero(~(np.abs(sums - formal) <= _MOST_EXCESS))
+    bad = np.flatnonzero(~(np.abs(sums - formal) <= MOST_EXCESS))
     if len(bad):
         which = _shown(batch, bad)
         reason = f"{method} charges of {which} add up to {sums[bad[0]]:.4f} e, not to {formal[bad[0]]:.0f} e"

@@ -154,6 +154,25 @@ def test_without_nagl_the_message_names_charges_that_need_nothing(cli, data, mol
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
+def test_charges_of_the_data_are_the_default_where_every_molecule_has_them(cli, data, molecules, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openff.nagl", None)
+    charged = [dataclasses.replace(one, charges=np.zeros(one.n_atoms)) for one in molecules]
+    words = ("evaluate", "--scheme", "gaff", "--json", "--reference")
+    found = cli(*words, data(charged)).json
+    assert found["charges"] == "reference"
+    none = cli(*words, data(charged), "--charges", "none").json
+    assert none["charges"] == "none"
+    assert [one["rmse"] for one in none["totals"]] == pytest.approx([one["rmse"] for one in found["totals"]])
+    # One without: openff's charges, which need what is not installed.
+    assert cli(*words, data([*charged, molecules[0]])).fails("--charges gasteiger")
+
+
+def test_charges_that_the_data_do_not_have_are_an_error_that_says_what_to_do(cli, data, molecules):
+    done = cli("evaluate", "--scheme", "gaff", "--reference", data(molecules), "--charges", "reference")
+    assert done.fails("no charges for CCO and 2 others; add a column 'charges'")
+    assert "another method: openff" in done.err
+
+
 def test_data_without_an_input_or_of_no_known_format_are_told(cli, tmp_path):
     done = cli("evaluate", "--scheme", "gaff", "--reference", tmp_path / "none.parquet", *CHARGES)
     assert done.fails("no such file or folder")

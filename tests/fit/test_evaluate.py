@@ -10,9 +10,10 @@ import pytest
 from rdkit import Chem
 
 import ffshare
+from ffshare.errors import InputError
 from ffshare.fit import ReferenceMolecule
 from ffshare.fit.evaluate import ErrorSums, evaluate, uncovered_molecules
-from ffshare.model import Model
+from ffshare.model import Model, charges_by_name
 from ffshare.molecules import mapped_smiles
 from tests.model.samples import conformers, scheme_of
 
@@ -167,7 +168,33 @@ def test_a_molecule_without_rules_is_left_out_and_the_others_are_as_without_it(s
     assert numbers([found[0], found[2]]) == pytest.approx(numbers(evaluate(sage, gaff_data[:2], "gasteiger")))
 
 
-def test_a_molecule_without_charges_is_left_out_with_the_reason(sage):
+def with_gasteiger(scheme, molecule):
+    batch = ffshare.fit.ReferenceData(molecules=(molecule,)).batch()
+    return dataclasses.replace(molecule, charges=charges_by_name(scheme.assign(batch), "gasteiger"))
+
+
+def test_charges_that_come_with_the_data_are_used_as_those_of_a_method_are(sage, gaff_data):
+    data = [with_gasteiger(sage, molecule) for molecule in gaff_data]
+    expected = numbers(evaluate(sage, data, "gasteiger"))
+    assert numbers(evaluate(sage, data, "reference")) == pytest.approx(expected, rel=1e-9)
+    assert numbers(evaluate(sage, data, None)) != pytest.approx(expected, rel=1e-3)
+
+
+def test_entries_of_one_molecule_with_other_charges_are_computed_apart(sage, gaff_data):
+    one = with_gasteiger(sage, gaff_data[0])
+    none = dataclasses.replace(one, charges=np.zeros(one.n_atoms))
+    found = evaluate(sage, [one, none, none], "reference")
+    assert numbers(found[:1]) == pytest.approx(numbers(evaluate(sage, [one], "gasteiger")), rel=1e-9)
+    assert numbers(found[1:]) == pytest.approx(numbers(evaluate(sage, [none, none], None)), rel=1e-9)
+
+
+def test_a_molecule_that_comes_without_charges_is_an_error_where_they_are_asked_for(sage, gaff_data):
+    data = [with_gasteiger(sage, gaff_data[0]), gaff_data[1]]
+    with pytest.raises(InputError, match=r"give no charges for CNC\(C\)=O; add a column 'charges'"):
+        evaluate(sage, data, "reference")
+
+
+def test_a_molecule_that_a_method_cannot_charge_is_left_out_with_the_reason(sage):
     data = [made_by(sage, smiles, "gasteiger") for smiles in ("CCO", "O", "CC")]
     found = evaluate(sage, data, "library")
     assert [one.skipped is None for one in found] == [False, True, False]

@@ -96,22 +96,3 @@ def test_without_nagl_the_message_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "openff.nagl", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'ffshare\[openff,nagl\]'"):
         charges_by_name(assigned("CO"), "nagl")
-
-
-# NAGL leaves the file of its model open.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-def test_nagl_charges_are_close_to_am1_bcc_and_the_network_is_loaded_once():
-    pytest.importorskip("openff.nagl", reason="NAGL is not installed")
-    pytest.importorskip("openff.nagl_models", reason="NAGL's models are not installed")
-    nagl._loaded.cache_clear()
-    batch = ffshare.from_smiles("CO", "CC(=O)[O-]", "C[NH3+]")
-    found = nagl.nagl_charges(batch, np.array([0, 2]))
-    assert nagl._loaded.cache_info().misses == 1
-    # AM1-BCC of methanol: oxygen −0.60, its hydrogen 0.40.
-    assert found[1] == pytest.approx(-0.60, abs=0.03)
-    assert found[5] == pytest.approx(0.40, abs=0.03)
-    of_acetate = slice(*batch.atom_offsets[1:3])
-    assert not found[of_acetate].any()
-    assert found[batch.atom_offsets[2] :].sum() == pytest.approx(1.0, abs=1e-4)
-    nagl.nagl_charges(batch, np.array([1]))
-    assert nagl._loaded.cache_info().misses == 1

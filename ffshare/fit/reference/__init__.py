@@ -1,11 +1,12 @@
 """Reference data: one record, one table on disk, and readers of the field's formats."""
 
 from ffshare.fit.reference.arrow_table import REFERENCE_SCHEMA, reference_metadata, reference_table, write_reference
+from ffshare.fit.reference.charges import reference_charges
 from ffshare.fit.reference.check import Checked, check
 from ffshare.fit.reference.data import ReferenceData, ReferenceMolecule
 from ffshare.fit.reference.identity import canonical_smiles
 from ffshare.fit.reference.raw import RawRecord
-from ffshare.fit.reference.read import KINDS, READERS, read_reference, stream_reference
+from ffshare.fit.reference.read import KINDS, READERS, all_have_charges, read_reference, stream_reference
 
 __all__ = [
     "KINDS",
@@ -15,9 +16,11 @@ __all__ = [
     "RawRecord",
     "ReferenceData",
     "ReferenceMolecule",
+    "all_have_charges",
     "canonical_smiles",
     "check",
     "read_reference",
+    "reference_charges",
     "reference_metadata",
     "reference_table",
     "stream_reference",

@@ -6,6 +6,9 @@ ways: ``datasets.Dataset.from_parquet`` reads what is written here, and the Arro
 writes are read here, single precision too. What the columns do not hold stands in the metadata of the schema under the
 key ``ffshare``, as JSON: level of theory, source and what made the file. Forces that are not known are null.
 
+A fifth column is ours: `charges` [e], one partial charge an atom, there only where a molecule has them, and null for
+molecules that have none. They are never rounded, since their sum is a whole number.
+
 The sign of `forces` is that of forces. Versions of descent that compare them with plus the gradient are about, and so
 are files made for them; the checks of a record tell the two apart.
 
@@ -15,7 +18,7 @@ Reference: descent, `descent.targets.energy.DATA_SCHEMA`.
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,9 @@ REFERENCE_SCHEMA = pa.schema(
 )
 """Columns and types of descent's energy data set."""
 
+CHARGES = pa.field("charges", REFERENCE_SCHEMA.field("forces").type)
+"""The column of partial charges, which files without charges do not have."""
+
 METADATA_KEY = b"ffshare"
 # Molecules read at once: their lists fit in memory even at thousands of conformers each.
 _ROWS = 16
@@ -47,7 +53,7 @@ _IPC_FILE_START = b"ARROW1"
 
 
 def reference_table(molecules: Iterable[ReferenceMolecule], decimals: int | None = None) -> pa.Table:
-    """Molecules as a table of `REFERENCE_SCHEMA`.
+    """Molecules as a table of `REFERENCE_SCHEMA`, with the column of charges where a molecule has them.
 
     Args:
         molecules: The molecules.
@@ -71,8 +77,12 @@ def reference_table(molecules: Iterable[ReferenceMolecule], decimals: int | None
         [numbers(molecule.energies) for molecule in rows],
         [numbers(molecule.forces) for molecule in rows],
     ]
-    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, REFERENCE_SCHEMA, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=REFERENCE_SCHEMA)
+    schema = REFERENCE_SCHEMA
+    if any(molecule.charges is not None for molecule in rows):
+        schema = schema.append(CHARGES)
+        columns.append([molecule.charges for molecule in rows])
+    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def write_reference(
@@ -124,6 +134,26 @@ def reference_metadata(path: Path) -> dict[str, Any]:
     return _stated(next(_batches(path)).schema)
 
 
+def states_charges(path: Path) -> bool:
+    """Whether every molecule of a file comes with partial charges; nothing else of it is read.
+
+    Args:
+        path: A Parquet or Arrow file.
+
+    Returns:
+        True where it has the column `charges` without nulls.
+
+    Raises:
+        InputError: It is no such file.
+    """
+    # Rows that cannot be decoded are no molecules; `read_arrow` reports them.
+    with suppress(pa.ArrowException, OSError):
+        for batch in _batches(path, (CHARGES.name,)):
+            if CHARGES.name not in batch.schema.names or batch.column(CHARGES.name).null_count:
+                return False
+    return True
+
+
 def read_arrow(path: Path, options: ReadOptions, indices: Iterator[int]) -> Iterator[RawRecord]:
     """The molecules of a Parquet or Arrow file with the columns of descent's energy data set.
 
@@ -145,7 +175,6 @@ def read_arrow(path: Path, options: ReadOptions, indices: Iterator[int]) -> Iter
             _check_columns(batch.schema, path)
             level = _stated(batch.schema).get("level", UNKNOWN_LEVEL)
             lists = {name: batch.column(name) for name in ("coords", "energy")}
-            forces = batch.column("forces") if "forces" in batch.schema.names else None
             for place, smiles in enumerate(batch.column("smiles").to_pylist()):
                 row += 1
                 yield RawRecord(
@@ -156,7 +185,8 @@ def read_arrow(path: Path, options: ReadOptions, indices: Iterator[int]) -> Iter
                     smiles=smiles or options.smiles or "",
                     coords=_numbers(lists["coords"][place]),
                     energies=_numbers(lists["energy"][place]),
-                    forces=None if forces is None or not len(_numbers(forces[place])) else _numbers(forces[place]),
+                    forces=_known(batch, "forces", place),
+                    charges=_known(batch, CHARGES.name, place),
                     level=level,
                 )
     except (pa.ArrowException, OSError) as error:
@@ -165,14 +195,16 @@ def read_arrow(path: Path, options: ReadOptions, indices: Iterator[int]) -> Iter
         ) from error
 
 
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Rows in batches; the first is there even where there are no rows."""
+def _batches(path: Path, only: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Rows in batches, of Parquet perhaps only some columns; the first is there even where there are no rows."""
     try:
         with path.open("rb") as stream:
             start = stream.read(len(_IPC_FILE_START))
         if path.suffix.lower() in (".parquet", ".pq"):
             file = pq.ParquetFile(path)
-            schema, found = file.schema_arrow, file.iter_batches(batch_size=_ROWS, use_threads=False)
+            schema = file.schema_arrow
+            columns = None if only is None else [name for name in only if name in schema.names]
+            found = file.iter_batches(batch_size=_ROWS, use_threads=False, columns=columns)
         else:
             is_file = start == _IPC_FILE_START
             mapped = pa.memory_map(str(path))
@@ -193,8 +225,8 @@ def _check_columns(schema: pa.Schema, path: Path) -> None:
             f"{path}: lacks the columns {', '.join(missing)}; expected {', '.join(REFERENCE_SCHEMA.names)}, one row a "
             "molecule, as descent's energy data sets have them"
         )
-    for name in REFERENCE_SCHEMA.names[1:]:
-        kind = schema.field(name).type if name in schema.names else REFERENCE_SCHEMA.field(name).type
+    for name in (*REFERENCE_SCHEMA.names[1:], CHARGES.name):
+        kind = schema.field(name).type if name in schema.names else CHARGES.type
         if not _is_list_of_numbers(kind):
             raise InputError(f"{path}: column {name!r} holds {kind}; expected a list of float64 a row")
 
@@ -202,6 +234,12 @@ def _check_columns(schema: pa.Schema, path: Path) -> None:
 def _is_list_of_numbers(kind: pa.DataType) -> bool:
     is_list: bool = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     return is_list and bool(pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type))
+
+
+def _known(batch: pa.RecordBatch, name: str, row: int) -> NDArray[np.float64] | None:
+    """The list of a cell; None where there is no such column, or nothing in the cell."""
+    values = _numbers(batch.column(name)[row]) if name in batch.schema.names else np.zeros(0)
+    return values if len(values) else None
 
 
 def _numbers(cell: pa.Scalar) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ffshare.errors import MoleculeError
+from ffshare.fit.reference.charges import charge_mistake
 from ffshare.fit.reference.data import ReferenceMolecule
 from ffshare.fit.reference.energy_checks import (
     FARTHEST_ENERGY,
@@ -27,6 +28,7 @@ from ffshare.records import doc, record
 
 _UNIT_ADVICE = "convert the file to Å, kcal/mol and kcal/mol/Å, or say its units where the reader takes them"
 _SIGN_ADVICE = "change the sign of the forces in the file: a force is minus the gradient of the energy"
+_CHARGE_ADVICE = "correct the charges, or leave them out and choose a method that gives them"
 _MOST_NAMED = 8
 
 
@@ -68,6 +70,9 @@ def _checked(raw: RawRecord) -> Checked:
             f"the SMILES has {found.graph.n_atoms} atoms, the coordinates are those of {given.n_atoms}",
             "give coordinates of all atoms, hydrogens included, in the order of the map numbers",
         )
+    mistake = charge_mistake(found.graph, given.charges)
+    if mistake is not None:
+        raise MoleculeError(mistake, _CHARGE_ADVICE)
     failures: list[Failure] = []
     usable = np.arange(given.n_conformers)
     for stage in _STAGES:
@@ -113,6 +118,9 @@ def _given(raw: RawRecord) -> ReferenceMolecule:
         raise MoleculeError(
             f"{len(forces)} components of forces for {len(coords)} coordinates", "give forces for every atom, or none"
         )
+    charges = None if raw.charges is None else _flat(raw.charges, "charges")
+    if charges is not None and len(charges) != n_atoms:
+        raise MoleculeError(f"{len(charges)} charges for {n_atoms} atoms", "give one partial charge an atom, or none")
     # Files that must hold a number where none is known hold NaN.
     known = forces is not None and not np.isnan(forces).all()
     shape = (len(energies), n_atoms, 3)
@@ -122,6 +130,7 @@ def _given(raw: RawRecord) -> ReferenceMolecule:
         energies=energies,
         forces=forces.reshape(shape) if forces is not None and known else None,
         level=raw.level,
+        charges=charges,
     )
 
 

@@ -10,6 +10,7 @@ difference between the two zeros, so they stay apart. Forces are forces, F = −
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ class ReferenceMolecule:
         "minus the gradient of the energy [kcal/mol/Å], shape=(n_conformers, n_atoms, 3); None: not known", default=None
     )
     level: str = doc("level of theory, such as B3LYP-D3BJ/DZVP; '' where it is not known", default=UNKNOWN_LEVEL)
+    charges: NDArray[np.float64] | None = doc(
+        "partial charges of the atoms for a force field [e], shape=(n_atoms,); None: not given", default=None
+    )
 
     def __post_init__(self) -> None:
         freeze_arrays(self, coords=np.float64, energies=np.float64)
@@ -43,6 +47,10 @@ class ReferenceMolecule:
             freeze_arrays(self, forces=np.float64)
             if self.forces.shape != self.coords.shape:
                 raise ValueError(f"reference molecule: forces {self.forces.shape}, but coords {self.coords.shape}")
+        if self.charges is not None:
+            freeze_arrays(self, charges=np.float64)
+            if self.charges.shape != (self.n_atoms,):
+                raise ValueError(f"reference molecule: charges {self.charges.shape}, but {self.n_atoms} atoms")
 
     @property
     def n_conformers(self) -> int:
@@ -63,12 +71,11 @@ class ReferenceMolecule:
         Returns:
             The molecule with these.
         """
-        return ReferenceMolecule(
-            smiles=self.smiles,
+        return replace(
+            self,
             coords=self.coords[chosen],
             energies=self.energies[chosen],
             forces=None if self.forces is None else self.forces[chosen],
-            level=self.level,
         )
 
 
@@ -107,6 +114,11 @@ class ReferenceData:
     def has_forces(self) -> bool:
         """Whether every molecule comes with forces."""
         return all(molecule.forces is not None for molecule in self.molecules)
+
+    @property
+    def has_charges(self) -> bool:
+        """Whether every molecule comes with partial charges."""
+        return all(molecule.charges is not None for molecule in self.molecules)
 
     def batch(self) -> GraphBatch:
         """The molecules as a graph batch whose atoms stand in the order of the coordinates."""

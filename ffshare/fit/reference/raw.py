@@ -38,6 +38,7 @@ class RawRecord:
     coords: ArrayLike = doc("atoms of the conformers [Å], n_conformers · n_atoms · 3 numbers in any shape")
     energies: ArrayLike = doc("of the conformers [kcal/mol], shape=(n_conformers,)")
     forces: ArrayLike | None = doc("minus the gradient [kcal/mol/Å], as many as coords; None: not known", default=None)
+    charges: ArrayLike | None = doc("partial charges of the atoms [e], shape=(n_atoms,); None: not given", default=None)
     level: str = doc("level of theory; '' where the file does not state it", default=UNKNOWN_LEVEL)
     absolute: bool = doc("whether energies of different records of one molecule may be compared", default=False)
 

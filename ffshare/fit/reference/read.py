@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ffshare.errors import InputError
-from ffshare.fit.reference.arrow_table import read_arrow, reference_metadata
+from ffshare.fit.reference.arrow_table import read_arrow, reference_metadata, states_charges
 from ffshare.fit.reference.check import Checked, check
 from ffshare.fit.reference.data import ReferenceData, ReferenceMolecule, level_key, only_level
 from ffshare.fit.reference.extended_xyz import read_extended_xyz
@@ -133,6 +133,22 @@ def stream_reference(
     return _items(_files(inputs, kind), options)
 
 
+def all_have_charges(*inputs: str | Path, kind: str | None = None) -> bool:
+    """Whether every molecule of some reference data comes with partial charges, without reading anything else of them.
+
+    Args:
+        *inputs: Paths of files and folders.
+        kind: As for `read_reference`.
+
+    Returns:
+        True where all files are tables that have the column `charges` without nulls.
+
+    Raises:
+        InputError: A path or its format is not known, or a file is no table.
+    """
+    return all(of == "arrow" and states_charges(file) for file, of in _files(inputs, kind))
+
+
 def _items(files: Sequence[tuple[Path, str]], options: ReadOptions) -> Iterator[ReferenceMolecule | Failure]:
     level: str | None = None
     for found in _stream(files, options):
@@ -178,25 +194,32 @@ def check_level(raw: RawRecord, wanted: str | None) -> Checked:
 
 
 def _merged(molecules: Sequence[ReferenceMolecule], groups: Sequence[Sequence[int]]) -> tuple[ReferenceMolecule, ...]:
-    """The molecules, those of a group joined at the place of its first."""
+    """The molecules, those of a group that are alike in charges and in having forces joined at the place of the first.
+
+    The order of the others stays.
+    """
     joined: dict[int, ReferenceMolecule | None] = dict(enumerate(molecules))
-    for with_forces, group in itertools.product((True, False), groups):
-        parts = [place for place in group if (molecules[place].forces is not None) == with_forces]
-        if len(parts) > 1:
-            joined.update(dict.fromkeys(parts))
-            joined[parts[0]] = _join([molecules[place] for place in parts])
+    for group in groups:
+        alike: dict[tuple[bool, bytes | None], list[int]] = {}
+        for place in group:
+            charges = molecules[place].charges
+            key = (molecules[place].forces is None, None if charges is None else charges.tobytes())
+            alike.setdefault(key, []).append(place)
+        for parts in alike.values():
+            if len(parts) > 1:
+                joined.update(dict.fromkeys(parts))
+                joined[parts[0]] = _join([molecules[place] for place in parts])
     return tuple(molecule for molecule in joined.values() if molecule is not None)
 
 
 def _join(parts: Sequence[ReferenceMolecule]) -> ReferenceMolecule:
     """Conformers of one molecule together, none twice."""
     forces = [part.forces for part in parts if part.forces is not None]
-    whole = ReferenceMolecule(
-        smiles=parts[0].smiles,
+    whole = replace(
+        parts[0],
         coords=np.concatenate([part.coords for part in parts]),
         energies=np.concatenate([part.energies for part in parts]),
         forces=np.concatenate(forces) if forces else None,
-        level=parts[0].level,
     )
     return whole.part(~repeated(whole.coords))
 

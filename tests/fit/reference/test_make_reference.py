@@ -1,106 +1,23 @@
-"""How reference data are made: sampling by the laws of mechanics, parts that a rerun does not do again."""
+"""How reference data are made: parts that a rerun does not do again, joined to a table."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from rdkit import Chem
 
-from ffshare.errors import MoleculeError
-from ffshare.fit import read_reference
+from ffshare.errors import FfshareError, MoleculeError
+from ffshare.fit import ReferenceData, read_reference, write_reference
 from ffshare.fit.reference import reference_metadata
 from tests.fit.reference.scripts import script
-from tests.fit.reference.toys import geometry, spring_molecule
+from tests.fit.reference.toys import assert_same, spring_molecule
 
 make = script("make_reference")
-
-
-def quadratic(hessian, minimum):
-    def energies(coords):
-        step = (coords - minimum).reshape(-1)
-        return float(step @ hessian @ step / 2), (hessian @ step).reshape(-1, 3)
-
-    return energies
-
-
-def stiff(n, seed):
-    root = np.random.default_rng(seed).normal(size=(3 * n, 3 * n))
-    return root @ root.T + 20 * np.eye(3 * n)
-
-
-@given(st.integers(2, 5), st.integers(0, 100))
-def test_differences_of_gradients_give_the_hessian(n_atoms, seed):
-    hessian, minimum = stiff(n_atoms, seed), np.random.default_rng(seed).normal(size=(n_atoms, 3))
-    np.testing.assert_allclose(make.hessian_of(quadratic(hessian, minimum), minimum), hessian, atol=1e-8)
-
-
-def test_relaxation_ends_where_no_gradient_is_left():
-    hessian, minimum = stiff(4, 0), np.random.default_rng(0).normal(size=(4, 3))
-    energies = quadratic(hessian, minimum)
-    end = make.relaxed(energies, minimum + 0.3, 200)
-    assert np.abs(energies(end)[1]).max() <= make.CONVERGED
-
-
-@given(st.integers(0, 100), st.booleans())
-def test_displacements_have_the_covariance_of_boltzmann_and_no_rigid_motion(seed, is_linear):
-    rng = np.random.default_rng(seed)
-    coords = rng.normal(size=(4, 3))
-    if is_linear:
-        coords = np.outer(np.arange(4.0), [1.0, 2.0, 2.0])
-    hessian = stiff(4, seed)
-    modes = make.thermal_modes(coords, hessian)
-    assert modes.shape == (12, 7 if is_linear else 6)
-    # Inside the space of the modes the covariance is the inverse of the Hessian there.
-    inner = np.linalg.qr(modes)[0]
-    covariance = inner.T @ modes @ modes.T @ inner
-    np.testing.assert_allclose(covariance, np.linalg.inv(inner.T @ hessian @ inner), rtol=1e-6, atol=1e-12)
-    steps = modes.T.reshape(-1, 4, 3)
-    np.testing.assert_allclose(steps.sum(axis=1), 0, atol=1e-10)
-    np.testing.assert_allclose(np.cross(coords - coords.mean(axis=0), steps).sum(axis=1), 0, atol=1e-9)
-
-
-def test_soft_modes_are_stiffened():
-    modes = make.thermal_modes(geometry("O"), np.zeros((9, 9)))
-    np.testing.assert_allclose(np.linalg.norm(modes, axis=0), make.SOFTEST**-0.5)
-
-
-@pytest.mark.parametrize(
-    ("smiles", "n_rotors"),
-    [("CC", 1), ("CCO", 2), ("c1ccccc1", 0), ("CC#N", 0), ("CC#CC", 0), ("CC(N)=O", 2), ("C=C", 0), ("O", 0)],
-)
-def test_rotors_are_the_acyclic_single_bonds_that_turn_something(smiles, n_rotors):
-    assert len(make.rotors(Chem.AddHs(Chem.MolFromSmiles(smiles)))) == n_rotors
-
-
-@given(st.sampled_from(["CCO", "CC(N)=O", "COC"]), st.floats(-7, 7))
-def test_turning_about_a_bond_changes_torsions_only(smiles, angle):
-    mol, coords = Chem.AddHs(Chem.MolFromSmiles(smiles)), geometry(smiles)
-    for first, second, moved in make.rotors(mol):
-        assert second in moved
-        assert first not in moved
-        turned = make.turned(coords, first, second, moved, angle)
-        near = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in mol.GetBonds()]
-        near += [(one, three) for one, _, three in mol.GetSubstructMatches(Chem.MolFromSmarts("*~*~*"))]
-        for one, other in near:
-            before, after = (np.linalg.norm(place[one] - place[other]) for place in (coords, turned))
-            assert after == pytest.approx(before, abs=1e-9)
-        back = make.turned(turned, first, second, moved, -angle)
-        np.testing.assert_allclose(back, coords, atol=1e-9)
-
-
-def test_random_numbers_depend_on_the_molecule_alone():
-    first, again, other = (make.generator_for(smiles).random(3).tolist() for smiles in ("CCO", "CCO", "COC"))
-    assert first == again != other
-
-
-def test_a_geometry_of_the_mirror_image_is_no_isomer():
-    mol = Chem.AddHs(Chem.MolFromSmiles("N[C@@H](C)O"))
-    coords = geometry("N[C@@H](C)O")
-    assert make.is_isomer(mol, coords)
-    assert not make.is_isomer(mol, -coords)
+charges = script("reference_data.charges")
+gathering = script("reference_data.gathering")
+gfn2 = script("reference_data.gfn2")
+tasks = script("reference_data.tasks")
 
 
 @pytest.fixture
@@ -113,10 +30,9 @@ def toy(tmp_path, monkeypatch):
         if task.smiles == "N":
             raise MoleculeError("no such luck", "try another")
         molecule = spring_molecule(task.smiles, level="GFN2-xTB")
-        return molecule, make.Minimum(coords=molecule.coords[0], hessian=np.eye(3 * molecule.n_atoms))
+        return molecule, tasks.Minimum(coords=molecule.coords[0], hessian=np.eye(3 * molecule.n_atoms))
 
-    monkeypatch.setitem(make.METHODS, "gfn2", conformers)
-    monkeypatch.setitem(make.LIBRARIES, "gfn2", ())
+    monkeypatch.setitem(make.METHODS, "gfn2", replace(make.GFN2, conformers=conformers, libraries=()))
     (tmp_path / "in.smi").write_text("O\twater\nCO\tmethanol\nN\tammonia\n")
 
     def run(*words):
@@ -144,7 +60,8 @@ def test_a_rerun_does_only_what_is_not_done_yet(toy, tmp_path, capsys):
 
 def test_other_settings_are_other_parts(toy, monkeypatch):
     toy()
-    monkeypatch.setitem(make.SETTINGS, "gfn2", {**make.SETTINGS["gfn2"], "seed": 1})
+    method = make.METHODS["gfn2"]
+    monkeypatch.setitem(make.METHODS, "gfn2", replace(method, settings={**method.settings, "seed": 1}))
     assert toy() == ["CO", "N", "O"]
 
 
@@ -155,7 +72,7 @@ def test_results_failures_and_hessians_are_written_with_what_made_them(toy, tmp_
     assert [float(molecule.energies.min()) for molecule in found.molecules] == [0.0, 0.0]
     assert found.level == "GFN2-xTB"
     stated = reference_metadata(tmp_path / "a.parquet")
-    assert stated["settings"]["seed"] == make.SEED
+    assert stated["settings"]["seed"] == gfn2.SEED
     assert {"python", "ffshare", "rdkit"} <= set(stated["versions"])
     assert list(stated["input"]) == ["in.smi"]
     failures = (tmp_path / "a.failures.csv").read_text().splitlines()
@@ -166,8 +83,69 @@ def test_results_failures_and_hessians_are_written_with_what_made_them(toy, tmp_
     assert "left: ammonia N: no such luck" in capsys.readouterr().err
 
 
+def test_conformers_in_which_atoms_nearly_touch_are_left_out_counted_and_the_zero_is_that_of_the_others(
+    toy, tmp_path, monkeypatch
+):
+    def lowest_of_methanol(graph, coords):
+        return np.arange(len(coords)) == (lowest if graph.n_atoms == 6 else -1)
+
+    lowest = int(spring_molecule("CO").energies.argmin())
+    monkeypatch.setattr(gathering, "in_contact", lowest_of_methanol)
+    toy()
+    water, methanol = read_reference(tmp_path / "a.parquet").molecules
+    assert (water.n_conformers, methanol.n_conformers) == (8, 7)
+    assert methanol.energies.min() == 0.0
+    stated = reference_metadata(tmp_path / "a.parquet")["contacts"]
+    assert (stated["conformers_left_out"], stated["molecules_concerned"]) == (1, 1)
+    lines = (tmp_path / "a.failures.csv").read_text().splitlines()
+    assert "CO: 1 of 8 conformers left out: atoms nearly touch" in lines
+
+
+def test_a_molecule_all_of_whose_conformers_touch_is_left_out(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(gathering, "in_contact", lambda graph, coords: np.full(len(coords), graph.n_atoms == 6))
+    toy()
+    assert [one.n_atoms for one in read_reference(tmp_path / "a.parquet").molecules] == [3]
+
+
+def test_parts_made_by_the_settings_that_ship_keep_their_names(tmp_path, monkeypatch):
+    """So that hours of quantum chemistry are not done again. New settings have new names, and this test new ones."""
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "1.0")
+    found = [tasks.part_of(tmp_path, method, "a", b"O").name for method in make.METHODS.values()]
+    assert found == ["a-ff12a6c17691c133.parquet", "a-88c55044701ec03d.parquet"]
+
+
+def test_charges_are_written_into_a_table_that_is_there(toy, tmp_path, capsys):
+    toy()
+    before, asked = read_reference(tmp_path / "a.parquet"), []
+
+    def charges_of(graph):
+        asked.append(graph.n_atoms)
+        if graph.n_atoms == 6:
+            raise MoleculeError("no such luck", "try another")
+        return np.array([-0.8, 0.4, 0.4])
+
+    charges.with_charges(tmp_path / "a.parquet", tmp_path / "b.parquet", charges_of)
+    assert asked == [3, 6]
+    found = read_reference(tmp_path / "b.parquet")
+    for one, expected in zip(found.molecules, before.molecules, strict=True):
+        assert_same(one, expected)
+    assert found.molecules[0].charges.tolist() == [-0.8, 0.4, 0.4]
+    assert found.molecules[1].charges is None
+    old, new = (reference_metadata(tmp_path / f"{name}.parquet") for name in "ab")
+    assert new.pop("charges")["model"] == "openff-gnn-am1bcc-1.0.0.pt"
+    assert new == old
+    assert "no charges for [C:1]" in capsys.readouterr().err
+
+
+def test_charges_of_a_table_with_unusable_records_are_refused(tmp_path):
+    broken = replace(spring_molecule("O"), smiles="C1CC")
+    write_reference(ReferenceData(molecules=(broken,), level="springs"), tmp_path / "a.parquet")
+    with pytest.raises(FfshareError, match="1 records cannot be used, such as C1CC"):
+        charges.with_charges(tmp_path / "a.parquet", tmp_path / "b.parquet")
+
+
 def test_a_missing_library_is_named_with_its_extra(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(make.LIBRARIES, "gfn2", ("no-such-library",))
+    monkeypatch.setitem(make.METHODS, "gfn2", replace(make.GFN2, libraries=("no-such-library",)))
     assert make.main(["gfn2", "--output", str(tmp_path / "a.parquet")]) == 1
     assert 'no-such-library is not installed; run: pip install "ffshare[qm]"' in capsys.readouterr().err
 
@@ -178,22 +156,10 @@ def test_gfn2_makes_conformers_of_methanol(tmp_path):
     words = ["gfn2", "--molecules", str(tmp_path / "in.smi"), "--output", str(tmp_path / "a.parquet")]
     assert make.main(words) == 0
     [molecule] = read_reference(tmp_path / "a.parquet").molecules
-    assert molecule.n_conformers >= make.FEWEST
-    assert molecule.energies.max() <= make.ENERGY_WINDOW
-    assert np.linalg.norm(molecule.forces, axis=2).max() <= make.FORCE_CAP
+    assert molecule.n_conformers >= gfn2.FEWEST
+    assert molecule.energies.max() <= gfn2.ENERGY_WINDOW
+    assert np.linalg.norm(molecule.forces, axis=2).max() <= gfn2.FORCE_CAP
     # No force on the whole, and no torque.
     np.testing.assert_allclose(molecule.forces.sum(axis=1), 0, atol=1e-4)
     torques = np.cross(molecule.coords, molecule.forces).sum(axis=1)
     np.testing.assert_allclose(torques, 0, atol=1e-3)
-
-
-def test_tblite_forces_are_minus_the_slope_of_its_energies():
-    pytest.importorskip("tblite")
-    energies = make.Energies(np.array([8, 1, 1]), 0)
-    coords = geometry("O")
-    _, gradient = energies(coords)
-    for place in np.ndindex(3, 3):
-        step = np.zeros((3, 3))
-        step[place] = 1e-3
-        slope = (energies(coords + step)[0] - energies(coords - step)[0]) / 2e-3
-        assert slope == pytest.approx(gradient[place], abs=1e-3)

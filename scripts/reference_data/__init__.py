@@ -1,0 +1,1 @@
+"""How `make_reference.py` makes reference data: tasks and their parts, sampling, single points, joining."""
