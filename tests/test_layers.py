@@ -37,8 +37,9 @@ HOMES: dict[str, tuple[str, ...]] = {
     "rdkit": ("molecules", "smirks", "rules", "assign", "model", "fit", "report", "explorer"),
     "pyarrow": ("molecules", "assign", "fit", "report", "cli"),
     "duckdb": ("report", "cli"),
-    "pydantic": ("fit", "explorer", "cli"),
-    "yaml": ("fit", "cli"),
+    "pydantic": ("fit", "explorer"),
+    "pydantic_core": ("fit",),
+    "yaml": ("fit",),
     "pint": ("units", "rules"),
     "openff.interchange": ("report",),
     "openff.units": ("units", "rules"),
@@ -51,6 +52,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "h5py": ("fit",),
     "dask": ("parallel",),
     "distributed": ("parallel",),
+    "threadpoolctl": ("parallel",),
     "torch": ("nn",),
     "matplotlib": ("report",),
     "jinja2": ("report",),
@@ -62,7 +64,7 @@ HOMES: dict[str, tuple[str, ...]] = {
 
 # What an extra brings: the only libraries that a function may import, and only in their home.
 OPTIONAL = {
-    *("openff", "pint", "pydantic", "dask", "distributed", "torch"),
+    *("openff", "pint", "dask", "distributed", "torch"),
     *("ase", "h5py", "platformdirs"),
     *("matplotlib", "jinja2", "duckdb", "fastapi", "uvicorn"),
 }
