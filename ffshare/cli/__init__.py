@@ -22,6 +22,9 @@ _COMMANDS = {
     "assign": "Label every bond, angle, torsion and atom of molecules with the rule that gives its parameter.",
     "count": "Count the parameters that force fields define and that molecules use.",
     "evaluate": "Compare the energies and forces of a force field with reference data.",
+    "init": "Write a settings file for a fit, every setting explained.",
+    "fit": "Fit a force field to reference data and say which parameters the data determine.",
+    "compare": "Fit sharing schemes on equal terms and compare what they say of molecules they have not seen.",
     "explain": "Show every rule that matches each term of a molecule, which one wins, and why the others lose.",
     "lint": "Find rules that can never win, duplicates and other traps in a force field.",
     "diff": "Show which rules and which terms of molecules differ between two force fields.",
@@ -34,8 +37,8 @@ for _name, _help in _COMMANDS.items():
 def main() -> None:
     """Run the command line.
 
-    Status 0 is success; 1 an error, with its message; 2 a call that no command takes; 130 and 143 an end by Ctrl-C and
-    by SIGTERM; 141 that the reader of the output went away.
+    Status 0 is success; 1 an error, with its message; 2 a call that no command takes; 3 a fit that did not
+    converge; 130 and 143 an end by Ctrl-C and by SIGTERM; 141 that the reader of the output went away.
     """
     # An end asked for politely, by a scheduler for instance, removes temporary files and ends workers as Ctrl-C does.
     signal.signal(signal.SIGTERM, _end)

@@ -68,11 +68,12 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def progress_bar(label: str) -> Progress:
+def progress_bar(label: str, what: str = "molecules") -> Progress:
     """A bar on standard error that counts molecules, shown on a terminal only.
 
     Args:
         label: What is being done.
+        what: What is counted.
 
     Returns:
         A context manager with one task, of id 0, to `advance`.
@@ -81,7 +82,7 @@ def progress_bar(label: str) -> Progress:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         MofNCompleteColumn(),
-        TextColumn("molecules"),
+        TextColumn(what),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),

@@ -15,10 +15,11 @@ Directions without effect are given as a basis with few entries (pivoted QR), an
 determine only together.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from ffshare.fit.objective import Block, Objective
@@ -97,7 +98,9 @@ def identify(
     jacobian = objective.parameters.jacobian(values)
     seen, columns, sentences = [], [], []
     for block in objective.blocks:
-        found = _seen(objective, block, values, limits, row_factor and _along(row_factor, jacobian, block, objective))
+        factor = row_factor and _along(row_factor, jacobian, block, objective)
+        hessian, floor = _scaled_hessian(objective, block, values)
+        found = _seen(hessian, None, floor, limits, factor)
         seen.append(found)
         if found.null.shape[1]:
             basis = sparse_basis(found.null)
@@ -134,18 +137,76 @@ def _along(
     return factor
 
 
-def _seen(
+def ranks_alone(
     objective: Objective,
-    block: Block,
     values: FloatArray,
+    groups: Mapping[str, NDArray[np.bool_]],
+    settings: IdentifiabilitySettings | None = None,
+    row_factor: RowFactor | None = None,
+) -> dict[str, int]:
+    """How many combinations of some parameters the data identify where all others are known.
+
+    Args:
+        objective: As for `identify`.
+        values: The parameters, shape=(n,).
+        groups: Parameters by name of the group, shape=(n,) each.
+        settings: What counts as identified: over the largest eigenvalue of the whole block, as for `identify`.
+        row_factor: As for `identify`.
+
+    Returns:
+        Rank by group. Law: no rank is above that of all parameters, and that is at most the sum over groups that part
+        them.
+    """
+    limits = IdentifiabilitySettings() if settings is None else settings
+    jacobian = objective.parameters.jacobian(values)
+    ranks = dict.fromkeys(groups, 0)
+    for block in objective.blocks:
+        factor = row_factor and _along(row_factor, jacobian, block, objective)
+        hessian, floor = _scaled_hessian(objective, block, values)
+        largest = float(linalg.eigvalsh(hessian, subset_by_index=[len(hessian) - 1] * 2)[0])
+        for name, chosen in groups.items():
+            places = np.flatnonzero(chosen[block.idxs])
+            if len(places):
+                found = _seen(
+                    hessian[np.ix_(places, places)], largest, floor, limits, _only(factor, places, len(hessian))
+                )
+                ranks[name] += len(places) - found.null.shape[1]
+    return ranks
+
+
+def _only(
+    factor: Callable[[FloatArray], FloatArray] | None, places: IntArray, n: int
+) -> Callable[[FloatArray], FloatArray] | None:
+    """The factor of the rows along directions of some places of a block."""
+    if factor is None:
+        return None
+
+    def of_some(directions: FloatArray) -> FloatArray:
+        full = np.zeros((n, directions.shape[1]))
+        full[places] = directions
+        return factor(full)
+
+    return of_some
+
+
+def _scaled_hessian(objective: Objective, block: Block, values: FloatArray) -> tuple[FloatArray, float]:
+    """The normal matrix of a block over the prior widths, and its floor."""
+    scales, own = objective.scales[block.idxs], values[block.idxs]
+    size = np.diagonal(block.absolute_hessian(own)) * scales**2
+    floor = float(np.finfo(np.float64).eps * len(own) * size.max())
+    return block.data_hessian(own) * np.outer(scales, scales), floor
+
+
+def _seen(
+    hessian: FloatArray,
+    largest: float | None,
+    floor: float,
     limits: IdentifiabilitySettings,
     factor: Callable[[FloatArray], FloatArray] | None,
 ) -> _Seen:
-    scales, own = objective.scales[block.idxs], values[block.idxs]
-    eigenvalues, vectors = linalg.eigh(block.data_hessian(own) * np.outer(scales, scales))
-    size = np.diagonal(block.absolute_hessian(own)) * scales**2
-    floor = float(np.finfo(np.float64).eps * len(own) * size.max())
-    largest = float(eigenvalues[-1])
+    """What is seen by a normal matrix; the largest eigenvalue is its own where none is given."""
+    eigenvalues, vectors = linalg.eigh(hessian)
+    largest = float(eigenvalues[-1]) if largest is None else largest
     least = max(limits.tolerance * largest, floor)
     n_doubted = int((eigenvalues < max(limits.doubt * largest, 100.0 * floor)).sum())
     if factor is None or not n_doubted or largest <= 0.0:

@@ -204,7 +204,8 @@ def _blocks(
     graph = abs(equations.matrix) + abs(penalty) + pairs
     count, member = sparse.csgraph.connected_components(graph, directed=False)
     order = np.argsort(member, kind="stable")
-    found: Sequence[IntArray] = np.split(order, np.cumsum(np.bincount(member, minlength=count))[:-1])
+    # Of no parameters there is no block, and not an empty one.
+    found: Sequence[IntArray] = np.split(order, np.cumsum(np.bincount(member, minlength=count))[:-1]) if n else []
     # Blocks side by side, so that each is cut out of one stretch of rows.
     sorted_gram, sorted_penalty = (sparse.csr_array(m[order][:, order]) for m in (equations.matrix, penalty))
     blocks, first = [], 0

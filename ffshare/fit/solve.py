@@ -213,10 +213,11 @@ def _propose(
     twice = 2.0 * np.outer(scales, scales)
     half = block.data_hessian(own) + block.penalty
     hessian = (half + block.coupling(own))[within] * twice
-    if not _is_positive(hessian):
+    undamped = _factor(hessian, 0.0) if np.diagonal(hessian).min() > 0.0 else None
+    if undamped is None:
         hessian = half[within] * twice
     slope = gradient[idxs] * scales
-    step, used = _damped_step(hessian, slope, damping)
+    step, used = _damped_step(hessian, slope, damping, undamped)
     proposed = own.copy()
     proposed[free] = np.clip(own[free] + step * scales, objective.lower[idxs], objective.upper[idxs])
     actual = (proposed[free] - own[free]) / scales
@@ -224,34 +225,42 @@ def _propose(
     return _Proposal(proposed, promised, possible, used)
 
 
-def _is_positive(hessian: FloatArray) -> bool:
-    """Whether a curvature is well above zero in all directions."""
-    diagonal = np.diagonal(hessian)
-    if diagonal.min() <= 0.0:
-        return False
-    roots = np.sqrt(diagonal)
-    try:
-        factor = linalg.cholesky(hessian / np.outer(roots, roots), lower=True, check_finite=False)
-    except linalg.LinAlgError:
-        return False
-    return bool(np.diagonal(factor).min() ** 2 > _LEAST_PIVOT)
+class _Factor(NamedTuple):
+    """The Cholesky factor of a curvature whose diagonal is scaled to one."""
+
+    lower: FloatArray
+    """The factor, shape=(n, n)."""
+    roots: FloatArray
+    """Roots of the diagonal, shape=(n,)."""
+
+    def solve(self, vector: FloatArray) -> FloatArray:
+        """The solution for a right-hand side, shape=(n,)."""
+        solved = linalg.cho_solve((self.lower, True), vector / self.roots, check_finite=False)
+        found: FloatArray = solved / self.roots
+        return found
 
 
-def _damped_step(hessian: FloatArray, gradient: FloatArray, damping: float) -> tuple[FloatArray, float]:
-    """The solution of (H + λ diag H) s = -g, with the first λ from `damping` up for which it can be solved."""
+def _factor(hessian: FloatArray, damping: float) -> _Factor | None:
+    """The factor of H + λ diag H where that is well above zero in all directions, else None."""
     diagonal = np.diagonal(hessian)
     # A parameter that nothing determines stays where it is.
     roots = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     correlation = hessian / np.outer(roots, roots)
-    correlation[np.diag_indices_from(correlation)] = 1.0
-    while True:
-        damped = correlation + damping * np.eye(len(gradient))
-        try:
-            factor = linalg.cholesky(damped, lower=True, check_finite=False)
-            if np.diagonal(factor).min() ** 2 > _LEAST_PIVOT:
-                step = -linalg.cho_solve((factor, True), gradient / roots, check_finite=False) / roots
-                return step, damping
-        except linalg.LinAlgError:
-            pass
+    correlation[np.diag_indices_from(correlation)] = 1.0 + damping
+    try:
+        lower = linalg.cholesky(correlation, lower=True, overwrite_a=True, check_finite=False)
+    except linalg.LinAlgError:
+        return None
+    return _Factor(lower, roots) if np.diagonal(lower).min() ** 2 > _LEAST_PIVOT else None
+
+
+def _damped_step(
+    hessian: FloatArray, gradient: FloatArray, damping: float, undamped: _Factor | None
+) -> tuple[FloatArray, float]:
+    """The solution of (H + λ diag H) s = -g, with the first λ from `damping` up for which it can be solved."""
+    factor = undamped if damping == 0.0 and undamped is not None else _factor(hessian, damping)
+    while factor is None:
         # The least damping changes well-determined directions by a part in 10⁸, and lets the fit converge.
         damping = max(10.0 * damping, 1e-8)
+        factor = _factor(hessian, damping)
+    return -factor.solve(gradient), damping

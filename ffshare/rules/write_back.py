@@ -29,6 +29,7 @@ from ffshare.units import in_unit, split_quantity
 ValueName = tuple[str, str | int, str, int]
 """Section, id (as `Assignment.tying` has it) or index of the rule, column and term."""
 
+_VERSION = "0.3"
 # Metadata below the root, which is no section.
 _METADATA = ("Author", "Date")
 _BOM = b"\xef\xbb\xbf"
@@ -93,13 +94,31 @@ def write_fitted_offxml(
     return len(edits)
 
 
+def edits_in_place(path: str | Path) -> bool:
+    """Whether a file of rules is one that `write_fitted_offxml` can edit.
+
+    Args:
+        path: A file that loads.
+
+    Returns:
+        Whether it is an offxml of version 0.3.
+
+    Example:
+        >>> from ffshare.rules.locate import locate
+        >>> edits_in_place(locate("openff-2.2.1")), edits_in_place(locate("alkethoh-smirks"))
+        (True, False)
+    """
+    source = Path(path)
+    return source.suffix != ".toml" and _attributes(source.read_bytes())[0] == _VERSION
+
+
 def _edits(
     data: bytes, force_field: ForceField, values: Mapping[ValueName, float], faults: list[Fault]
 ) -> Iterator[tuple[int, tuple[bytes, bytes]]]:
     """Where a number is replaced: its first byte, the old text and the new one. What cannot be is a fault."""
     version, attributes = _attributes(data)
-    if version != "0.3":
-        faults.append(Fault(f"SMIRNOFF version {version!r}; only files of version 0.3 are edited in place"))
+    if version != _VERSION:
+        faults.append(Fault(f"SMIRNOFF version {version!r}; only files of version {_VERSION} are edited in place"))
         return
     rules = {section: _rule_of(table) for section, table in force_field.tables.items()}
     seen: set[tuple[str, int, str, int]] = set()
