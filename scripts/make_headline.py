@@ -47,6 +47,20 @@ HEADS = (
     "molecules lacking a value",
     "type combinations",
 )
+IDENTIFIABLE = """\
+A fourth number needs data: how many parameters these can identify.
+
+```sh
+ffshare count --scheme openff-2.2.1 --scheme gaff2 --reference reference/gfn2.parquet
+```
+
+adds *identifiable*: the rank of what the energies and forces of all conformers see, at the values of the scheme. The
+number of a sum is the rank of all bonded parameters together, that of a section the rank of its own with the others
+known; where the sections add up to more, data see some combinations across sections only. It is at most what is
+exercised. What is missing from it is named: on standard error, and in full with `--json`. Molecules with a term that no
+rule gives take no part, guessed values are taken as known, and so are van der Waals parameters and charges, which have
+no such number. MMFF94 has none either: its potentials are no springs and cosines. With other input files besides, all
+else is counted on those, and only *identifiable* on the reference data."""
 
 
 def measured() -> tuple[list[Counts], dict[str, Growth]]:
@@ -117,7 +131,7 @@ def details(found: list[Counts]) -> str:
     for one in found:
         rows = [cells(row.section, row) for row in one]
         parts += [f"## {one.scheme}", table(rows).replace("| scheme", "| section", 1)]
-    return "\n\n".join([*parts, NOTES]) + "\n"
+    return "\n\n".join([*parts, NOTES, "## What data identify", IDENTIFIABLE]) + "\n"
 
 
 def main() -> int:

@@ -15,7 +15,8 @@ Few molecules say little about how molecules scatter. The clustered error of a p
 determine (counted by how evenly they do) is never less than the nominal one.
 
 Reference:
-    Liang and Zeger, Biometrika 73, 13 (1986); Cameron and Miller, J. Human Resources 50, 317 (2015).
+    Liang and Zeger, Biometrika 73, 13 (1986); Cameron and Miller, J. Human Resources 50, 317 (2015); for the number of
+    unequal clusters, Carter, Schnepel and Steigerwald, Rev. Econ. Stat. 99, 698 (2017).
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,14 @@ from ffshare.molecules.ragged import IntArray
 from ffshare.records import doc, freeze_arrays, record
 
 FEW_MOLECULES = 10
+"""Where fewer molecules than this determine a parameter, ± 1.96 clustered errors cover it less than 90 % of the time.
+
+From n molecules of equal weight such an error is too small by √((n - 1)/n), and is itself as uncertain as a standard
+deviation of n numbers, so that the interval covers P(|t| < 1.96 √((n - 1)/n)), t with n - 1 degrees of freedom: 85 %
+for n = 5, 90 % for 10, 93 % for 20, 94 % for 50. It is no bound above which all is well: Cameron and Miller call 20 to
+50 clusters few, and more where they are unequal. Unequal ones are counted by how evenly they determine the parameter,
+(Σa)²/Σa². Many parameters of a scheme are from few molecules by this, since most rules occur in a handful of them.
+"""
 
 # Directions whose curvature is below this over the largest have no error.
 _LEAST_CURVATURE = 1e-13
