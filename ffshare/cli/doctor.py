@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from ffshare import __version__
 from ffshare.cli.console import print_json, print_table
 
-_CORE = ("rdkit", "numpy", "scipy", "pyarrow", "cyclopts", "rich")
+_CORE = ("rdkit", "numpy", "scipy", "pyarrow", "cyclopts", "rich", "pydantic", "pyyaml", "threadpoolctl")
 
 # Part → a module that shows that it is there, what it is for, and the extra that brings it.
 _PARTS: Mapping[str, tuple[str, str, str]] = {
@@ -23,6 +23,8 @@ _PARTS: Mapping[str, tuple[str, str, str]] = {
     "torch": ("torch", "layers", "nn"),
     "matplotlib": ("matplotlib", "plots", "plot"),
     "duckdb": ("duckdb", "queries over large outputs", "query"),
+    "ase": ("ase", "extended XYZ files", "reference"),
+    "h5py": ("h5py", "HDF5 files", "reference"),
 }
 
 

@@ -17,14 +17,17 @@ EXTRAS = {
     "torch": "nn",
     "matplotlib": "plot",
     "duckdb": "query",
+    "ase": "reference",
+    "h5py": "reference",
 }
+CORE = ("rdkit", "numpy", "scipy", "pyarrow", "cyclopts", "rich", "pydantic", "pyyaml", "threadpoolctl")
 
 
 @pytest.fixture
 def nothing_optional(monkeypatch):
     """Python as if no optional part were installed."""
     find_spec = importlib.util.find_spec
-    hidden = ("openff", "openforcefields", "torch", "matplotlib", "duckdb")
+    hidden = ("openff", "openforcefields", "torch", "matplotlib", "duckdb", "ase", "h5py")
 
     def find(name, package=None):
         if name.startswith("openff."):
@@ -40,9 +43,7 @@ def test_the_versions_are_those_of_what_is_installed(cli):
     assert set(report) == {"ffshare", "python", "conda", "core", "parts"}
     assert report["ffshare"] == ffshare.__version__
     assert report["python"] == platform.python_version()
-    assert report["core"] == {
-        name: metadata.version(name) for name in ("rdkit", "numpy", "scipy", "pyarrow", "cyclopts", "rich")
-    }
+    assert report["core"] == {name: metadata.version(name) for name in CORE}
     assert [part["part"] for part in report["parts"]] == list(EXTRAS)
     assert all(set(part) == {"part", "for", "version", "distribution", "add"} for part in report["parts"])
 
