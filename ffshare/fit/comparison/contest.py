@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from ffshare.records import doc, record
 WHOLE = -1
 
 # A choice among a few candidates needs no fit to the last digit.
-CHOOSING = SolverSettings(max_steps=5, tolerance=1e-6)
+CHOOSING = SolverSettings(max_steps=8, tolerance=1e-5)
 FITTING = SolverSettings(max_steps=60, tolerance=1e-8)
 
 _BONDED_COMPLETE = tuple(section for section in BONDED if section in COMPLETE_SECTIONS)
@@ -122,7 +123,10 @@ class Contest:
         return scores
 
     def _digest(self, task: Task) -> str:
-        text = json.dumps([self._mark, asdict(task), asdict(self._candidates), str(self._terms), asdict(FITTING)])
+        solvers = [asdict(each) for each in (CHOOSING, FITTING)]
+        text = json.dumps(
+            [version("ffshare"), self._mark, asdict(task), asdict(self._candidates), str(self._terms), solvers]
+        )
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
     def _problem(self, contestant: Contestant) -> SchemeProblem:
@@ -145,13 +149,19 @@ class Contest:
     def _fold(self, problem: SchemeProblem, task: Task) -> FoldScores:
         fold = self._folds[task.fold]
 
+        # Each fit starts where the last one ended: only priors have changed.
+        last: FloatArray | None = None
+
         def loss(choice: Choice) -> float:
-            errors = self._sums.errors(problem.fit(fold.inner, choice, CHOOSING).amplitudes)
+            nonlocal last
+            fitted = problem.fit(fold.inner, choice, CHOOSING, last)
+            last = fitted.values
+            errors = self._sums.errors(fitted.amplitudes)
             energies, forces = errors.squares[fold.validation].sum(axis=0)
             return float(energies / self._sums.energy_error**2 + forces / self._sums.force_error**2)
 
         choice = choose(loss, self._candidates, task.contestant.is_soft)
-        fitted = problem.fit(fold.training, choice, FITTING)
+        fitted = problem.fit(fold.training, choice, FITTING, last)
         errors = self._sums.errors(fitted.amplitudes)
         molecules, given, first = [], [], 0
         for section in self._bases:

@@ -50,6 +50,7 @@ class Contestant:
     group: str = doc("what it is shown as; draws of one control share it")
     scheme: str = doc("name that `load_scheme` knows")
     is_soft: bool = doc("whether its rules are drawn towards their parents", default=False)
+    checksums: tuple[str, ...] = doc("of the files of its rules: edited rules are another contestant", default=())
 
     def load(self) -> Scheme:
         """The scheme."""
@@ -96,11 +97,17 @@ def contestants(names: Sequence[str], batch: GraphBatch, n_draws: int) -> tuple[
         if colon and kind in AT_RANDOM and "?" not in base:
             n_rules = exercised_rules(load_scheme(base), batch)
             made = (AT_RANDOM[kind](load_scheme(base), None, seed, n_rules) for seed in range(n_draws))
-            found += [Contestant(group=name, scheme=scheme.name) for scheme in made]
+            found += [_contestant(name, scheme.name, scheme) for scheme in made]
         else:
             plain = name.removesuffix(SOFT)
-            found.append(Contestant(group=name, scheme=plain, is_soft=name.endswith(SOFT)))
+            found.append(_contestant(name, plain, load_scheme(plain)))
     return tuple(found)
+
+
+def _contestant(group: str, name: str, scheme: Scheme) -> Contestant:
+    return Contestant(
+        group=group, scheme=name, is_soft=group.endswith(SOFT), checksums=tuple(scheme.checksums.values())
+    )
 
 
 def exercised_rules(scheme: Scheme, batch: GraphBatch) -> dict[str, int]:

@@ -20,11 +20,16 @@ from ffshare.records import doc, record
 
 @record
 class Candidates:
-    """What is tried, in this order; the first of each is what the others are tried with."""
+    """What is tried: for each setting some values, ascending, from the middle one on."""
 
-    strengths: tuple[float, ...] = doc("of all prior terms", default=(1.0, 10.0, 100.0, 1000.0))
-    barrier_widths: tuple[float, ...] = doc("of barriers over the usual one", default=(1.0, 0.2, 0.05))
-    soft: tuple[float, ...] = doc("of soft ties; only where there are any", default=(1.0, 10.0, 100.0))
+    strengths: tuple[float, ...] = doc("of all prior terms", default=(0.01, 0.1, 1.0, 10.0, 100.0, 1000.0))
+    barrier_widths: tuple[float, ...] = doc("of barriers over the usual one", default=(0.01, 0.05, 0.2, 1.0))
+    soft: tuple[float, ...] = doc("of soft ties; only where there are any", default=(0.1, 1.0, 10.0, 100.0))
+
+    def __post_init__(self) -> None:
+        for values in (self.strengths, self.barrier_widths, self.soft):
+            if not values or list(values) != sorted(set(values)):
+                raise InputError(f"candidates {values}: give one value or more, ascending")
 
 
 @record
@@ -104,7 +109,7 @@ def constitution(molecule: Chem.Mol) -> str:
 
 
 def choose(loss: Callable[[Choice], float], candidates: Candidates, has_soft_ties: bool) -> Choice:
-    """The best of some candidates, one setting after the other.
+    """The best of some candidates, one setting after the other, each up or down from the middle while that helps.
 
     Args:
         loss: The objective on the validation molecules of a fit without them.
@@ -112,25 +117,25 @@ def choose(loss: Callable[[Choice], float], candidates: Candidates, has_soft_tie
         has_soft_ties: Whether strengths of soft ties are tried.
 
     Returns:
-        The choice.
+        The choice. Law: no neighbour in the setting that was tried last is better.
     """
-    best = Choice(
-        strength=candidates.strengths[0],
-        barrier_width=candidates.barrier_widths[0],
-        soft=candidates.soft[0] if has_soft_ties else 0.0,
-    )
+    grids = {
+        "strength": candidates.strengths,
+        "barrier_width": candidates.barrier_widths,
+        "soft": candidates.soft if has_soft_ties else (0.0,),
+    }
+    begin = {name: len(values) // 2 for name, values in grids.items()}
+    best = Choice(**{name: values[begin[name]] for name, values in grids.items()})
     least = loss(best)
-    settings: tuple[tuple[str, tuple[float, ...]], ...] = (
-        ("strength", candidates.strengths),
-        ("barrier_width", candidates.barrier_widths),
-        ("soft", candidates.soft if has_soft_ties else ()),
-    )
-    for name, values in settings:
-        for value in values[1:]:
-            tried = replace(best, **{name: value})
-            found = loss(tried)
-            if found < least:
-                best, least = tried, found
-            else:
+    for name, values in grids.items():
+        for step in (1, -1):
+            place = begin[name] + step
+            while 0 <= place < len(values):
+                tried = replace(best, **{name: values[place]})
+                found = loss(tried)
+                if found >= least:
+                    break
+                best, least, place = tried, found, place + step
+            if place != begin[name] + step:
                 break
     return best

@@ -65,6 +65,7 @@ class Fitted:
     parameters: Parameters = doc("parameters that the training data feed")
     objective: Objective = doc("its objective")
     solution: Solution = doc("where it ended")
+    values: FloatArray = doc("values of all parameters of the scheme, NaN for those that take no part, shape=(n,)")
     amplitudes: FloatArray = doc("of the slots of all molecules, shape=(n_slots,)")
     given: NDArray[np.bool_] = doc("sites that take a fitted parameter, their own or an ancestor's, shape=(n_sites,)")
 
@@ -130,13 +131,21 @@ class SchemeProblem:
             edges=np.zeros((0, 2), dtype=np.int64) if edges is None else edges,
         )
 
-    def fit(self, molecules: IntArray, choice: Choice, solver: SolverSettings | None = None) -> Fitted:
+    def fit(
+        self,
+        molecules: IntArray,
+        choice: Choice,
+        solver: SolverSettings | None = None,
+        start: FloatArray | None = None,
+    ) -> Fitted:
         """Fit to some molecules.
 
         Args:
             molecules: Training molecules, ascending.
             choice: Priors and soft ties.
             solver: When to stop.
+            start: Where to start, such as the values of a fit with other priors, NaN where the prior means are to be
+                taken; by default these, shape=(n,).
 
         Returns:
             The fit, and what it says of the slots of all molecules.
@@ -147,10 +156,11 @@ class SchemeProblem:
         means, fed = self._means(training)
         heirs, edges = _ancestry(self.edges if choice.soft else self.edges[:0], fed)
         chosen = np.flatnonzero(fed)
-        mine, start = self.parameters.part(chosen), means[chosen]
+        mine = self.parameters.part(chosen)
         soft = SoftTies(edges=np.searchsorted(chosen, edges), strengths=np.full(len(edges), choice.soft))
-        objective = Objective.of(mine, equations.part(chosen), start, choice.priors, soft)
-        solution = solve(objective, start, solver)
+        objective = Objective.of(mine, equations.part(chosen), means[chosen], choice.priors, soft)
+        begin = means if start is None else np.where(np.isnan(start), means, start)
+        solution = solve(objective, begin[chosen], solver)
         every = np.zeros(len(self.parameters))
         every[chosen] = mine.unknowns(solution.values)
         every[heirs[:, 0]] = every[heirs[:, 1]]
@@ -158,7 +168,11 @@ class SchemeProblem:
         takes_part[heirs[:, 0]] = True
         given = self._given(takes_part)
         amplitudes = np.where(given[self.slot_sites], self.ties.expand(every), self.values.table)
-        return Fitted(parameters=mine, objective=objective, solution=solution, amplitudes=amplitudes, given=given)
+        values = np.full(len(self.parameters), np.nan)
+        values[chosen] = solution.values
+        return Fitted(
+            parameters=mine, objective=objective, solution=solution, values=values, amplitudes=amplitudes, given=given
+        )
 
     def _means(self, training: NDArray[np.bool_]) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Prior means from the sites of training molecules, and which parameters these feed, shape=(n,) each."""

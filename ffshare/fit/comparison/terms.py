@@ -2,7 +2,8 @@
 
 Harmonic bonds and angles; of each proper torsion the cosines 1 to n without a phase, their barriers of either sign; at
 each planar centre the trefoil with n = 2. A scheme can be given its own periodicities and phases instead (`own`), if
-its propers are cosines.
+its propers are cosines; what its rules divide barriers by (`idivf`) does not count, so that one width of priors means
+the same for all.
 
 A *labelled* assignment holds the common sites with the rules of a scheme, and tables of these rules with the columns
 that the terms need. All that takes an assignment takes it: ties, parameters, soft ties.
@@ -18,7 +19,6 @@ from ffshare.errors import SchemeError
 from ffshare.fit.comparison.sites import CommonSites
 from ffshare.fit.parameters import BONDED
 from ffshare.model import Basis, Springs, Waves, linear_bases
-from ffshare.molecules.ragged import IntArray
 from ffshare.records import doc, record
 from ffshare.rules.table import Column, RuleTable
 
@@ -104,6 +104,10 @@ class TermsOf:
                 raise SchemeError(f"{assignment.scheme} has no periodicities of its own; compare it on common terms")
             columns = {name: given.columns[name] for name in _STRUCTURE if name in given.columns}
             columns["k"] = replace(given.columns["k"], values=np.zeros(len(given.columns["k"].values)))
+            if "idivf" in columns:
+                # A fixed divisor is a matter of notation, and would make the prior of what is left narrower.
+                divisors = columns["idivf"].values
+                columns["idivf"] = replace(columns["idivf"], values=np.where(np.isnan(divisors), divisors, 1.0))
         return replace(given, columns=columns, settings={"potential": TORSION})
 
 
@@ -132,11 +136,3 @@ def _column(name: str, n_rules: int, n_terms: int, values: Sequence[float] | Non
 
 def _no_rules(section: str) -> RuleTable:
     return RuleTable(section=section, ids=(), patterns=(), columns={}, lines=(), sources=(), attributes=(), settings={})
-
-
-def rule_counts(assignment: Assignment) -> dict[str, IntArray]:
-    """How many sites each rule has, by section, shape=(n_rules,) each."""
-    return {
-        section: np.bincount(sites.rule_idxs[sites.rule_idxs >= 0], minlength=len(assignment.tables[section]))
-        for section, sites in assignment.sites.items()
-    }
