@@ -16,7 +16,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +40,25 @@ RUNS: Mapping[str, tuple[str, TermsOf, Sequence[str]]] = {
         ("openff-2.2.1", "openff-2.2.1+soft", "openff-2.3.0", "gaff", "gaff2", "mmff94"),
     ),
 }
-HEADS = (
-    "scheme",
-    "defined",
-    "exercised",
-    "identifiable",
-    "held-out sites without a parameter",
-    "E training",
-    "E held out",
-    "F training",
-    "F held out",
-    "E covered",
-    "F covered",
+# Heading to a cell of a row; those of the README are some of them.
+COLUMNS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "scheme": lambda row: row["scheme"] + (f" ({row['n_draws']} draws)" if row["n_draws"] > 1 else ""),
+    "defined": lambda row: number(row, "defined"),
+    "exercised": lambda row: number(row, "exercised"),
+    "identifiable": lambda row: number(row, "identifiable"),
+    "held-out sites without a parameter": lambda row: f"{100 * row['share_without_parameter']:.1f} %",
+    "E training": lambda row: training(row, "energy"),
+    "E held out": lambda row: interval(row["held_out"]["energy"]),
+    "F training": lambda row: training(row, "force"),
+    "F held out": lambda row: interval(row["held_out"]["force"]),
+    "E covered": lambda row: interval(row["covered"]["energy"]),
+    "F covered": lambda row: interval(row["covered"]["force"]),
+    "E seen": lambda row: interval(row["seen"]["energy"]),
+    "F seen": lambda row: interval(row["seen"]["force"]),
+}
+IN_README = (
+    *("scheme", "exercised", "identifiable", "held-out sites without a parameter"),
+    *("E held out", "F training", "F held out", "F covered", "F seen"),
 )
 
 
@@ -100,32 +107,26 @@ def interval(found: Mapping[str, Any]) -> str:
     return f"{found['rmse']:.2f}" + ("" if limits is None else f" ({limits[0]:.2f}–{limits[1]:.2f})")
 
 
-def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """A row under `HEADS`."""
-    draws = f" ({row['n_draws']} draws)" if row["n_draws"] > 1 else ""
-    held_out, covered = row["held_out"], row["covered"]
-    return (
-        row["scheme"] + draws,
-        *(f"{row[name]:,.0f}" if row["exercised"] else "–" for name in ("defined", "exercised", "identifiable")),
-        f"{100 * row['share_without_parameter']:.1f} %",
-        f"{row['training']['energy']:.2f}" if row["exercised"] else "–",
-        interval(held_out["energy"]),
-        f"{row['training']['force']:.2f}" if row["exercised"] else "–",
-        interval(held_out["force"]),
-        interval(covered["energy"]),
-        interval(covered["force"]),
-    )
+def number(row: Mapping[str, Any], name: str) -> str:
+    """How many parameters."""
+    return f"{row[name]:,.0f}" if row["exercised"] else "–"
 
 
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    lines = [HEADS, ("---", *["---:"] * (len(HEADS) - 1)), *rows]
+def training(row: Mapping[str, Any], kind: str) -> str:
+    """An error in training."""
+    return f"{row['training'][kind]:.2f}" if row["exercised"] else "–"
+
+
+def markdown(rows: Sequence[Mapping[str, Any]], heads: Sequence[str]) -> str:
+    """A table with some of the `COLUMNS`."""
+    lines = [heads, ("---", *["---:"] * (len(heads) - 1)), *([COLUMNS[head](row) for head in heads] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def section(name: str, outcome: Mapping[str, Any]) -> str:
     """What the page shows of one run."""
     title = RUNS[name][0]
-    parts = [f"## {title}", markdown([cells(row) for row in outcome["schemes"]])]
+    parts = [f"## {title}", markdown(outcome["schemes"], tuple(COLUMNS))]
     draws = [
         f"{row['scheme']}: energies {low:.2f} to {high:.2f}, forces {force[0]:.2f} to {force[1]:.2f}"
         for row in outcome["schemes"]
@@ -147,7 +148,8 @@ def section(name: str, outcome: Mapping[str, Any]) -> str:
     )
     ended = sorted({status for row in outcome["schemes"] for status in row["statuses"]})
     parts.append(
-        f"Covered: {outcome['n_covered_by_all']} molecules for which every scheme has all rules. Fits ended: "
+        f"Covered: {outcome['n_covered_by_all']} molecules for which every scheme has all rules; seen: "
+        f"{outcome['n_seen_by_all']} of them all of whose parameters had been fitted to others. Fits ended: "
         f"{', '.join(ended)}. {outcome['seconds']:,} s with {outcome['workers']} processes."
     )
     return "\n\n".join(parts)
@@ -158,10 +160,11 @@ def headline(outcome: Mapping[str, Any]) -> str:
     shown = (
         f"{outcome['n_molecules']} molecules, {outcome['n_conformers']:,} conformers, {outcome['level_of_theory']}; "
         "root mean square errors of energies (E, kcal/mol) and force components (F, kcal/mol/Å), 95 % intervals; "
-        "covered: the "
-        f"{outcome['n_covered_by_all']} molecules for which every scheme has all rules."
+        f"covered: the {outcome['n_covered_by_all']} molecules for which every scheme has all rules; seen: the "
+        f"{outcome['n_seen_by_all']} of them all of whose parameters training molecules had fed, in every scheme but "
+        "untied."
     )
-    return f"{START}\n{markdown([cells(row) for row in outcome['schemes']])}\n\n{shown}\n{END}"
+    return f"{START}\n{markdown(outcome['schemes'], IN_README)}\n\n{shown}\n{END}"
 
 
 def with_block(text: str, block: str, path: Path) -> str:

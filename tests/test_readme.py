@@ -70,3 +70,9 @@ def test_the_headline_table_holds_the_numbers_that_its_script_finds() -> None:
     command = [sys.executable, "scripts/make_headline.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("the numbers hold\n", 0)
+
+
+def test_the_tables_of_the_comparison_are_those_of_the_outcomes_that_are_kept() -> None:
+    command = [sys.executable, "scripts/make_comparison.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("", 0)

@@ -20,6 +20,7 @@ from ffshare.fit import ReferenceMolecule, read_reference, stream_reference
 from ffshare.fit.evaluate import ErrorSums, MoleculeErrors
 from ffshare.fit.evaluate import evaluate as errors_of
 from ffshare.fit.reference import KINDS, all_have_charges, canonical_smiles
+from ffshare.fit.run import reference_path
 from ffshare.molecules import Failure
 from ffshare.parallel import map_chunks
 from ffshare.records import doc, record
@@ -126,8 +127,8 @@ def evaluate(
 
     Args:
         scheme: A force field by name or file, or another scheme (gaff2, alkethoh-types, untied …).
-        reference: File or folder of reference data: .parquet, .arrow, .xyz, QCSchema .json, SPICE .hdf5, qdata.txt;
-            give the option once for each.
+        reference: File or folder of reference data: .parquet, .arrow, .xyz, QCSchema .json, SPICE .hdf5, qdata.txt; or
+            the name of data that ship with ffshare (gfn2); give the option once for each.
         charges: reference: the column charges of the data, the default where every molecule has them; openff: library
             charges, NAGL for molecules that these do not cover, the default otherwise; nagl; library; gasteiger:
             rough, for tests; none: no electrostatics.
@@ -142,6 +143,7 @@ def evaluate(
         json: Print everything as JSON.
     """
     chosen = scheme_of(scheme, mode)
+    reference = [str(reference_path(name)) for name in reference]
     if charges is None:
         charges = "reference" if all_have_charges(*reference, kind=kind) else "openff"
     options = {

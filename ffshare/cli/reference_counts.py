@@ -9,6 +9,7 @@ from ffshare.assign import Assignment, Scheme, Tally, tally
 from ffshare.assign.growth import Growth, growth
 from ffshare.errors import MoleculeError, SchemeError
 from ffshare.fit import ReferenceData, identifiable, read_reference
+from ffshare.fit.run import reference_path
 from ffshare.fit.identifiable import Identifiable
 from ffshare.fit.parts import part_of
 from ffshare.fit.reference import canonical_smiles
@@ -77,7 +78,7 @@ def read(inputs: Sequence[str], *, strict: bool, **options: str | None) -> Refer
     Raises:
         MoleculeError: `strict`, and a record cannot be used.
     """
-    data = read_reference(*inputs, **options)
+    data = read_reference(*(reference_path(name) for name in inputs), **options)
     if strict and data.failures:
         first = data.failures[0]
         raise MoleculeError(

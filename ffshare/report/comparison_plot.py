@@ -7,8 +7,6 @@ from typing import Any
 from ffshare.report.growth_plot import check_plot
 
 _PANELS = (("energy", "energies [kcal/mol]"), ("force", "force components [kcal/mol/Å]"))
-# Where a label stands beside its point, in turn, so that neighbours do not cover each other.
-_PLACES = ((6, 5), (6, -11), (-6, 8), (6, 12))
 
 
 def plot_comparison(rows: Sequence[Mapping[str, Any]], path: Path, subset: str = "held_out") -> None:
@@ -28,45 +26,38 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], path: Path, subset: str =
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
     # The same numbers give the same file: no date, no random ids.
     with matplotlib.rc_context({"svg.hashsalt": "ffshare", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(10.0, 4.6), layout="constrained")
+        figure = Figure(figsize=(10.0, 5.0), layout="constrained")
         FigureCanvasAgg(figure)
-        for axes, (kind, what) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
+        panels = figure.subplots(1, len(_PANELS))
+        for axes, (kind, what) in zip(panels, _PANELS, strict=True):
             for place, row in enumerate(rows):
-                found = row[subset][kind]
-                if found["rmse"] is None:
-                    continue
-                if not row["exercised"]:
-                    axes.axhline(found["rmse"], color="0.5", linestyle=":", linewidth=1)
-                    axes.annotate(
-                        row["scheme"], (0.01, found["rmse"]), xycoords=("axes fraction", "data"), fontsize="small",
-                        color="0.4", va="bottom",
-                    )  # fmt: skip
-                    continue
-                low, high = found["interval"] or (found["rmse"],) * 2
-                axes.errorbar(
-                    row["exercised"],
-                    found["rmse"],
-                    yerr=[[found["rmse"] - low], [high - found["rmse"]]],
-                    fmt="o",
-                    color=f"C{place}",
-                    capsize=3,
-                )
-                axes.plot(row["exercised"], row["training"][kind], "o", mfc="none", color=f"C{place}")
-                axes.annotate(
-                    row["scheme"],
-                    (row["exercised"], found["rmse"]),
-                    textcoords="offset points",
-                    xytext=_PLACES[place % len(_PLACES)],
-                    fontsize="small",
-                    color=f"C{place}",
-                    ha="left" if _PLACES[place % len(_PLACES)][0] > 0 else "right",
-                )
-            axes.set(xscale="log", xlabel="parameters that the molecules exercise", ylabel=f"RMSE of {what}")
-            axes.set_ylim(bottom=0)
-            axes.margins(x=0.15)
+                _draw(axes, row, row[subset][kind], row["training"][kind], f"C{place}")
+            axes.set(
+                xscale="log", yscale="log", xlabel="parameters that the molecules exercise", ylabel=f"RMSE of {what}"
+            )
+            axes.yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
+            axes.yaxis.set_major_formatter(ScalarFormatter())
+            axes.minorticks_off()
+            axes.margins(x=0.1)
             axes.grid(alpha=0.3)
-            axes.set_title("held out (filled, 95 % interval) and in training (open)", fontsize="medium")
+        handles, names = panels[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize="small")
+        figure.suptitle("held out (filled, 95 % interval) and in training (open)", fontsize="medium")
         figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _draw(axes: Any, row: Mapping[str, Any], found: Mapping[str, Any], training: float, color: str) -> None:
+    """One scheme: a point with its interval and the error in training, or a line where it has no parameters."""
+    if found["rmse"] is None:
+        return
+    if not row["exercised"]:
+        axes.axhline(found["rmse"], color="0.5", linestyle=":", linewidth=1, label=row["scheme"])
+        return
+    low, high = found["interval"] or (found["rmse"],) * 2
+    spread = [[found["rmse"] - low], [high - found["rmse"]]]
+    axes.errorbar(row["exercised"], found["rmse"], yerr=spread, fmt="o", color=color, capsize=3, label=row["scheme"])
+    axes.plot(row["exercised"], training, "o", mfc="none", color=color)
