@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from ffshare.errors import InputError
+from ffshare.errors import InputError, TyingError
 from ffshare.fit.problem import FitProblem
 from ffshare.fit.reference import ReferenceMolecule
 from ffshare.fit.reference.data import only_level
@@ -54,8 +54,16 @@ class Gathered:
 
         Returns:
             The pooled sums.
+
+        Raises:
+            TyingError: The ties are those of another number of columns.
         """
-        pooled = _Pooled(molecules=self.molecules, ties=sparse.csr_array(ties))
+        if ties.shape[0] != self.n_columns:
+            raise TyingError(f"the ties have {ties.shape[0]} sites; these sums have {self.n_columns} columns")
+        pooled: Iterable[MoleculeStatistics] = _Pooled(molecules=self.molecules, ties=sparse.csr_array(ties))
+        if isinstance(self.molecules, StatisticsFolder) and self.molecules.folder is None:
+            # Sums that are in memory are several times as large as these: they are kept, too, and not pooled anew.
+            pooled = tuple(pooled)
         return replace(self, molecules=pooled, n_columns=int(ties.shape[1])).summed()
 
     def of_molecules(self, chosen: Callable[[MoleculeStatistics], bool]) -> "Gathered":

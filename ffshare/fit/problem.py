@@ -17,7 +17,7 @@ from ffshare.errors import SchemeError
 from ffshare.fit.parameters import BONDED, Parameters
 from ffshare.fit.parts import part_of, uncovered
 from ffshare.fit.weights import Weights
-from ffshare.model import Basis, Evaluation, Frames, Model, bonded_terms, linear_bases, rule_ties
+from ffshare.model import Basis, Energies, Evaluation, Frames, Model, bonded_terms, linear_bases, rule_ties
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray, offsets_of
 from ffshare.records import doc, record
@@ -43,6 +43,9 @@ class Background:
         Returns:
             Energies and forces.
         """
+        if self.sections == ():
+            none = Energies(by_section={}, frame_offsets=frames.frame_offsets)
+            return Evaluation(energies=none, forces=np.zeros_like(frames.coordinates))
         part = part_of(self.assignment, molecule_idxs)
         # Bonded sections that do not count are not even looked up.
         kept = [name for name in part.tables if name not in BONDED or self._counts(name, fitted)]

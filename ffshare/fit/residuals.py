@@ -12,13 +12,15 @@ derivatives grow without bound. It is left out of all rows of the molecule and l
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from dataclasses import replace
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from ffshare.assign.sites import Sites
 from ffshare.errors import InputError
-from ffshare.fit.parts import part_of, sites_of
+from ffshare.fit.parts import sites_of
 from ffshare.fit.problem import FitProblem
 from ffshare.fit.reference import ReferenceMolecule
 from ffshare.fit.straight import LeftOut, left_out, straight_counts
@@ -26,9 +28,20 @@ from ffshare.fit.weights import Precisions
 from ffshare.model import Design, Frames, MoleculeColumns, bonded_terms
 from ffshare.model.coordinates import FloatArray
 from ffshare.model.terms import Terms
-from ffshare.molecules.ragged import IntArray
+from ffshare.molecules.ragged import IntArray, offsets_of
 from ffshare.records import doc, record
 from ffshare.tying import LinearTying
+
+
+class RowGroup(NamedTuple):
+    """Rows in which only some columns are not zero, such as the forces on one atom."""
+
+    places: IntArray | None
+    """These columns, by their place among those of the molecule, shape=(k,); None: all of them."""
+    values: FloatArray
+    """The rows by these columns, over their errors, shape=(k, n_rows)."""
+    targets: FloatArray
+    """What they should add up to, shape=(n_rows,)."""
 
 
 class Rows(NamedTuple):
@@ -38,14 +51,28 @@ class Rows(NamedTuple):
     """The molecule, among those of the chunk."""
     columns: IntArray
     """Columns that it touches, ascending, shape=(n,)."""
-    values: FloatArray
-    """The rows by column, over their errors, shape=(n, n_rows)."""
-    targets: FloatArray
-    """What they should add up to, shape=(n_rows,)."""
+    groups: tuple[RowGroup, ...]
+    """The rows."""
     n_residuals: int
     """How many numbers were compared: energies count one less, for their constant."""
     n_clashes: int
     """Conformers of the whole molecule that are left out."""
+
+    @property
+    def values(self) -> FloatArray:
+        """All rows by all columns, over their errors, shape=(n, n_rows)."""
+        values = np.zeros((len(self.columns), sum(len(group.targets) for group in self.groups)))
+        first = 0
+        for group in self.groups:
+            where = slice(first, first + len(group.targets))
+            values[slice(None) if group.places is None else group.places, where] = group.values
+            first = where.stop
+        return values
+
+    @property
+    def targets(self) -> FloatArray:
+        """What they should add up to, shape=(n_rows,)."""
+        return np.concatenate([group.targets for group in self.groups])
 
 
 @record
@@ -74,28 +101,27 @@ class Chunk:
         Raises:
             InputError: The reference data are those of other molecules.
         """
-        part = part_of(problem.assignment, molecule_idxs)
-        for number, molecule in enumerate(molecules):
-            n_atoms = int(np.diff(part.batch.atom_offsets)[number])
+        batch, sites = problem.assignment.batch, problem.assignment.sites
+        sizes = np.diff(batch.atom_offsets)[molecule_idxs]
+        for number, (molecule, n_atoms) in enumerate(zip(molecules, sizes.tolist(), strict=True)):
             if molecule.n_atoms != n_atoms:
                 raise InputError(
                     f"molecule {int(molecule_idxs[number])} has {n_atoms} atoms, its reference data "
                     f"{molecule.n_atoms}; the batch must be that of the reference data, in the same order"
                 )
-        found, starts = sites_of(problem.assignment.sites, molecule_idxs), problem.slot_offsets
+        found, starts = sites_of({name: sites[name] for name in problem.bases}, molecule_idxs), problem.slot_offsets
         widths = [len(basis.names) for basis in problem.bases.values()]
         slots = [
             (start + width * found[section][:, None] + np.arange(width)).ravel()
             for section, start, width in zip(problem.bases, starts.tolist(), widths, strict=False)
         ]
-        terms = bonded_terms(part)
         return cls(
             molecule_idxs=molecule_idxs,
             molecules=tuple(molecules),
             problem=problem,
-            terms={section: terms[section] for section in problem.bases},
+            terms=_terms(problem, molecule_idxs, found, offsets_of(sizes)),
             slots=np.concatenate(slots),
-            frames=Frames.from_conformers(part.batch, [molecule.coords for molecule in molecules]),
+            frames=Frames.from_some(batch, molecule_idxs, [molecule.coords for molecule in molecules]),
         )
 
     def straight(self) -> dict[str, IntArray]:
@@ -116,20 +142,22 @@ class Chunk:
             Rows; a molecule with many conformers comes in several parts.
         """
         background = self.problem.background.evaluate(self.molecule_idxs, self.frames, self.problem.sections)
+        below = np.split(background.energies.total, self.frames.frame_offsets[1:-1])
+        precisions = list(map(self.problem.weights.of, self.molecules, below))
+        roots = np.sqrt(np.concatenate([np.zeros(0), *(each.forces for each in precisions)]))
         design = Design(self.terms, self.problem.bases, self._ties(straight))
-        for number, parts in groupby(design.by_molecule(self.frames), key=lambda part: part.molecule_idx):
+        parts_of_all = design.by_molecule(self.frames, roots)
+        for number, parts in groupby(parts_of_all, key=lambda part: part.molecule_idx):
             molecule = self.molecules[number]
-            below = background.energies.of_molecule(number)
-            precisions = self.problem.weights.of(molecule, below)
             behind = self.frames.block(background.forces, number)
             energies = []
             for part in parts:
                 energies.append(part.energies)
                 if molecule.forces is not None and np.isfinite(self.problem.weights.force):
-                    yield _force_rows(part, molecule.forces, behind, precisions)
+                    yield _force_rows(part, molecule.forces, behind, precisions[number])
             if np.isfinite(self.problem.weights.energy):
-                target = molecule.energies - below
-                yield _energy_rows(number, part.columns, np.concatenate(energies, axis=1), target, precisions)
+                target = molecule.energies - below[number]
+                yield _energy_rows(number, part.columns, np.concatenate(energies, axis=1), target, precisions[number])
 
     def _ties(self, straight: Mapping[str, IntArray]) -> LinearTying:
         """Columns of the problem → slots of the chunk, nothing for torsions that are left out."""
@@ -142,15 +170,47 @@ class Chunk:
         )
 
 
+def _terms(
+    problem: FitProblem, molecule_idxs: IntArray, found: Mapping[str, IntArray], atom_offsets: IntArray
+) -> dict[str, Terms]:
+    """The fitted terms of some molecules, atoms and molecules counted from the first."""
+    whole = problem.assignment
+    sites = {
+        section: Sites(
+            atom_idxs=whole.sites[section].atom_idxs[chosen],
+            molecule_idxs=whole.sites[section].molecule_idxs[chosen],
+            rule_idxs=whole.sites[section].rule_idxs[chosen],
+        )
+        for section, chosen in found.items()
+    }
+    terms = {}
+    for section, each in bonded_terms(replace(whole, sites=sites)).items():
+        numbers = np.searchsorted(molecule_idxs, each.molecule_idxs)
+        shifts = atom_offsets[numbers] - whole.batch.atom_offsets[each.molecule_idxs]
+        terms[section] = replace(each, atom_idxs=each.atom_idxs + shifts[:, None], molecule_idxs=numbers)
+    return {section: terms[section] for section in problem.bases}
+
+
 def _force_rows(part: MoleculeColumns, forces: FloatArray, behind: FloatArray, precisions: Precisions) -> Rows:
+    """Rows of forces, whose columns come with the roots of the precisions in them."""
     roots = np.sqrt(precisions.forces[part.conformers])
-    target = forces[part.conformers].transpose(2, 1, 0) - behind[:, :, part.conformers]
-    values = part.forces * roots
+    target = (forces[part.conformers].transpose(2, 1, 0) - behind[:, :, part.conformers]) * roots
+    if part.pairs is None:
+        groups = [RowGroup(None, part.pulled.reshape(len(part.columns), target.size), target.ravel())]
+    else:
+        bounds = part.pairs.offsets.tolist()
+        groups = [
+            RowGroup(
+                part.pairs.columns[first:last],
+                part.pulled[first:last].reshape(last - first, target[:, atom].size),
+                target[:, atom].ravel(),
+            )
+            for atom, (first, last) in enumerate(pairwise(bounds))
+        ]
     return Rows(
         number=part.molecule_idx,
         columns=part.columns,
-        values=values.reshape(len(part.columns), target.size),
-        targets=(target * roots).ravel(),
+        groups=tuple(groups),
         n_residuals=3 * target.shape[1] * int(precisions.counted[part.conformers].sum()),
         n_clashes=int((~precisions.counted).sum()),
     )
@@ -162,11 +222,11 @@ def _energy_rows(
     weights = precisions.energies
     roots = np.sqrt(weights)
     shares = weights / weights.sum()
+    values = (energies - (energies @ shares)[:, None]) * roots
     return Rows(
         number=number,
         columns=columns,
-        values=(energies - (energies @ shares)[:, None]) * roots,
-        targets=(target - target @ shares) * roots,
+        groups=(RowGroup(None, values, (target - target @ shares) * roots),),
         n_residuals=int(precisions.counted.sum()) - 1,
         n_clashes=int((~precisions.counted).sum()),
     )

@@ -208,12 +208,17 @@ def _propose(
     free = np.flatnonzero(~held[block.idxs])
     if not len(free):
         return _Proposal(own, 0.0, 0.0, 0.0)
-    idxs, within = block.idxs[free], np.ix_(free, free)
+    idxs = block.idxs[free]
+    # As a rule nothing is held, and there is nothing to pick.
+    within = np.ix_(free, free) if len(free) < len(own) else (slice(None), slice(None))
     scales = objective.scales[idxs]
     twice = 2.0 * np.outer(scales, scales)
     half = block.data_hessian(own) + block.penalty
-    hessian = (half + block.coupling(own))[within] * twice
-    undamped = _factor(hessian, 0.0) if np.diagonal(hessian).min() > 0.0 else None
+    exact = half + block.coupling(own)
+    undamped, hessian = None, exact
+    if _may_be_positive(block, exact, held[block.idxs]):
+        hessian = exact[within] * twice
+        undamped = _factor(hessian, 0.0)
     if undamped is None:
         hessian = half[within] * twice
     slope = gradient[idxs] * scales
@@ -223,6 +228,15 @@ def _propose(
     actual = (proposed[free] - own[free]) / scales
     promised, possible = (-float(slope @ s + 0.5 * s @ (hessian @ s)) for s in (actual, step))
     return _Proposal(proposed, promised, possible, used)
+
+
+def _may_be_positive(block: Block, hessian: FloatArray, held: NDArray[np.bool_]) -> bool:
+    """Whether the curvature is positive for each parameter and for each pair of a spring: a matrix needs that first."""
+    diagonal = np.diagonal(hessian)
+    free = ~(held[block.stiff] | held[block.rest])
+    stiff, rest = block.stiff[free], block.rest[free]
+    pairs = diagonal[stiff] * diagonal[rest] > hessian[stiff, rest] ** 2
+    return bool(diagonal[~held].min() > 0.0 and pairs.all())
 
 
 class _Factor(NamedTuple):

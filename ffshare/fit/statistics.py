@@ -18,12 +18,16 @@ from scipy import sparse
 
 from ffshare.errors import TyingError
 from ffshare.fit.residuals import Chunk, Rows
+from ffshare.fit.sparse_rows import rows_of
 from ffshare.model.coordinates import FloatArray
-from ffshare.molecules.ragged import IntArray
+from ffshare.molecules.ragged import IntArray, offsets_of
 from ffshare.records import doc, freeze_arrays, record
 
 # Molecules whose matrices are added up at once; always the same, so that sums are the same to the last bit.
 _AT_ONCE = 64
+
+# Columns up to which the sum of the matrices is made in a dense one.
+_MOST_DENSE = 1500
 
 
 @record
@@ -51,10 +55,18 @@ class MoleculeStatistics:
         Returns:
             The pooled sums.
         """
-        mine = sparse.csc_array(ties[self.columns])
-        free = np.flatnonzero(np.diff(mine.indptr))
-        dense = mine[:, free].toarray()
-        return replace(self, columns=free, matrix=dense.T @ self.matrix @ dense, vector=dense.T @ self.vector)
+        used, free, dense = rows_of(ties, self.columns)
+        matrix = self.matrix[used].take(used, axis=1)
+        return MoleculeStatistics(
+            molecule_idx=self.molecule_idx,
+            cluster=self.cluster,
+            columns=free,
+            matrix=dense.T @ matrix @ dense,
+            vector=dense.T @ self.vector[used],
+            sum_squares=self.sum_squares,
+            n_residuals=self.n_residuals,
+            n_clashes=self.n_clashes,
+        )
 
     def score(self, unknowns: FloatArray) -> FloatArray:
         """Half the derivative of its squared residuals, less: b - G u, shape=(n,).
@@ -107,12 +119,40 @@ class NormalEquations:
         Returns:
             The sums. Law: those of two halves add up to those of the whole, to rounding.
         """
+        if n_columns <= _MOST_DENSE:
+            return cls._of_few_columns(statistics, n_columns)
         total, waiting = cls.zero(n_columns), []
         for each in statistics:
             waiting.append(each)
             if len(waiting) == _AT_ONCE:
                 total, waiting = total + cls._of_few(waiting, n_columns), []
         return total + cls._of_few(waiting, n_columns) if waiting else total
+
+    @classmethod
+    def _of_few_columns(cls, statistics: Iterable[MoleculeStatistics], n_columns: int) -> "NormalEquations":
+        """The sums where the whole matrix has room in memory."""
+        matrix, linked = np.zeros(n_columns**2), np.zeros(n_columns**2, dtype=np.bool_)
+        vector, n_touching = np.zeros(n_columns), np.zeros(n_columns, dtype=np.int64)
+        sum_squares, n_residuals, n_molecules = 0.0, 0, 0
+        for each in statistics:
+            places = (each.columns[:, None] * n_columns + each.columns).ravel()
+            matrix[places] += each.matrix.ravel()
+            linked[places] = True
+            vector[each.columns] += each.vector
+            n_touching[each.columns] += 1
+            sum_squares += each.sum_squares
+            n_residuals += each.n_residuals
+            n_molecules += 1
+        rows, columns = np.divmod(np.flatnonzero(linked), max(n_columns, 1))
+        pointers = offsets_of(np.bincount(rows, minlength=n_columns))
+        return cls(
+            matrix=sparse.csr_array((matrix[linked], columns, pointers), shape=(n_columns, n_columns)),
+            vector=vector,
+            sum_squares=sum_squares,
+            n_residuals=n_residuals,
+            n_molecules=n_molecules,
+            n_touching=n_touching,
+        )
 
     @classmethod
     def _of_few(cls, few: list[MoleculeStatistics], n_columns: int) -> "NormalEquations":
@@ -188,15 +228,26 @@ def _summed(chunk: Chunk, number: int, parts: Iterable[Rows]) -> MoleculeStatist
     """The sums of one molecule, part after part."""
     columns, matrix, vector = np.zeros(0, dtype=np.int64), np.zeros((0, 0)), np.zeros(0)
     sum_squares, n_residuals, n_clashes = 0.0, 0, 0
+    # Products of the columns that touch an atom, which are put in their places at the end.
+    apart: dict[int, tuple[IntArray, FloatArray]] = {}
     for rows in parts:
         if len(columns) != len(rows.columns):
             columns, n = rows.columns, len(rows.columns)
             matrix, vector = np.zeros((n, n)), np.zeros(n)
-        matrix += rows.values @ rows.values.T
-        vector += rows.values @ rows.targets
-        sum_squares += float(rows.targets @ rows.targets)
+        for idx, group in enumerate(rows.groups):
+            product, pulled = group.values @ group.values.T, group.values @ group.targets
+            if group.places is None:
+                matrix += product
+                vector += pulled
+            else:
+                vector[group.places] += pulled
+                apart[idx] = group.places, apart[idx][1] + product if idx in apart else product
+            sum_squares += float(group.targets @ group.targets)
         n_residuals += rows.n_residuals
         n_clashes = rows.n_clashes
+    flat = matrix.reshape(-1)
+    for places, product in apart.values():
+        flat[(places[:, None] * len(columns) + places).ravel()] += product.ravel()
     return MoleculeStatistics(
         molecule_idx=int(chunk.molecule_idxs[number]),
         cluster=chunk.molecules[number].smiles,

@@ -22,7 +22,7 @@ from ffshare.molecules.ragged import offsets_of
 from ffshare.records import doc, record
 
 # Changes when what is stored, or how it is computed, does.
-_FORMAT = "1"
+_FORMAT = "2"
 
 
 @record

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from ffshare.model import STRAIGHT_ANGLE, Frames, Terms, straight_frames
 from ffshare.model.coordinates import FloatArray
 from ffshare.model.terms import FORMS
-from ffshare.molecules.ragged import IntArray
+from ffshare.molecules.ragged import IntArray, offsets_of
 from ffshare.records import doc, record
+
+# Angles times conformers that are looked at together.
+_MOST_ENTRIES = 50_000
 
 # A little less than the cosine at which a torsion is marked, so that nothing is missed.
 _COSINE = math.cos(STRAIGHT_ANGLE - math.radians(0.5)) ** 2
@@ -79,11 +82,10 @@ def _counts(terms: Terms, frames: Frames) -> IntArray:
     orders = FORMS[terms.form]
     if len(orders[0]) < 4 or not len(terms):
         return counts
-    near = np.zeros(len(terms), dtype=bool)
-    for order in orders:
-        for inner in (order[:3], order[1:]):
-            triples, places = _distinct(terms.atom_idxs[:, list(inner)])
-            near |= _near_straight(triples, terms.molecule_idxs[places[1]], frames)[places[0]]
+    inner = [terms.atom_idxs[:, list(part)] for order in orders for part in (order[:3], order[1:])]
+    triples, (places, one_of) = _distinct(np.concatenate(inner))
+    of_triples = _near_straight(triples, np.tile(terms.molecule_idxs, len(inner))[one_of], frames)
+    near: NDArray[np.bool_] = np.any(of_triples[places].reshape(len(inner), len(terms)), axis=0)
     chosen = np.flatnonzero(near)
     some = Terms(form=terms.form, atom_idxs=terms.atom_idxs[chosen], molecule_idxs=terms.molecule_idxs[chosen])
     counts[chosen] = straight_frames(some, frames)
@@ -100,18 +102,31 @@ def _distinct(triples: IntArray) -> tuple[IntArray, tuple[IntArray, IntArray]]:
 
 def _near_straight(triples: IntArray, molecule_idxs: IntArray, frames: Frames) -> NDArray[np.bool_]:
     """Whether each angle comes near 0 or 180° in any conformer, shape=(n,)."""
-    n_frames = frames.n_conformers[molecule_idxs]
     near = np.zeros(len(triples), dtype=bool)
-    for count in np.unique(n_frames[n_frames > 0]).tolist():
-        chosen = np.flatnonzero(n_frames == count)
-        starts = frames.point_offsets[triples[chosen]]
-        first, middle, last = (frames.coordinates[:, starts[:, place, None] + np.arange(count)] for place in range(3))
-        near[chosen] = (_squared_cosines(first - middle, last - middle) >= _COSINE).any(axis=1)
+    counts = frames.n_conformers[molecule_idxs]
+    # Angles without a conformer have no entry to look at.
+    seen = np.flatnonzero(counts)
+    entries = offsets_of(counts[seen])
+    first = 0
+    while first < len(seen):
+        last = max(first + 1, int(np.searchsorted(entries, entries[first] + _MOST_ENTRIES, side="right")) - 1)
+        chosen = seen[first:last]
+        ends, middle, others = frames.positions(triples[chosen].T, molecule_idxs[chosen]).transpose(1, 0, 2)
+        cosines = _squared_cosines(ends - middle, others - middle)
+        near[chosen] = np.maximum.reduceat(cosines, entries[first:last] - entries[first]) >= _COSINE
+        first = last
     return near
 
 
 def _squared_cosines(u: FloatArray, v: FloatArray) -> FloatArray:
-    dot = (u * v).sum(axis=0)
-    lengths = (u * u).sum(axis=0) * (v * v).sum(axis=0)
+    dot = _dot(u, v)
+    lengths = _dot(u, u) * _dot(v, v)
     found: FloatArray = dot * dot / np.where(lengths > 0.0, lengths, 1.0)
     return found
+
+
+def _dot(u: FloatArray, v: FloatArray) -> FloatArray:
+    product: FloatArray = u[0] * v[0]
+    product += u[1] * v[1]
+    product += u[2] * v[2]
+    return product

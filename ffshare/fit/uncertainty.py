@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from ffshare.fit.objective import Block, Objective
-from ffshare.fit.statistics import MoleculeStatistics, NormalEquations
+from ffshare.fit.sparse_rows import rows_of
+from ffshare.fit.statistics import MoleculeStatistics
 from ffshare.model.coordinates import FloatArray
-from ffshare.molecules.ragged import IntArray
+from ffshare.molecules.ragged import IntArray, offsets_of
 from ffshare.records import doc, freeze_arrays, record
 
 FEW_MOLECULES = 10
@@ -111,26 +112,32 @@ def uncertainty(
     shares = np.zeros(n)
     entries: list[tuple[FloatArray, IntArray, IntArray]] = []
     for each in curvatures:
-        nominal = each.covariance @ (scale**2 * each.data + each.prior) @ each.covariance
         pulls = scatter.pulls[each.idxs][:, each.idxs].toarray()
-        robust = each.covariance @ (pulls + each.prior) @ each.covariance
-        errors[:, each.idxs] = np.sqrt(np.maximum([np.diagonal(nominal), np.diagonal(robust)], 0.0))
+        # Of the one that is not asked for only the diagonal is made.
+        nominal, robust = (
+            each.covariance @ middle for middle in (scale**2 * each.data + each.prior, pulls + each.prior)
+        )
+        variances = [(half * each.covariance).sum(axis=1) for half in (nominal, robust)]
+        errors[:, each.idxs] = np.sqrt(np.maximum(variances, 0.0))
         errors[:, each.idxs[each.loose]] = np.nan
         shares[each.idxs] = each.shares
-        chosen = robust if clustered else nominal
+        chosen = (robust if clustered else nominal) @ each.covariance
         entries.append((chosen.ravel(), np.repeat(each.idxs, len(each.idxs)), np.tile(each.idxs, len(each.idxs))))
     few = scatter.n_molecules < FEW_MOLECULES
     errors[1, few] = np.fmax(errors[0, few], errors[1, few])
     data, rows, places = (
         (np.concatenate(parts) for parts in zip(*entries, strict=True)) if entries else (np.zeros(0),) * 3
     )
+    covariance = sparse.coo_array((data, (rows.astype(int), places.astype(int))), shape=(n, n))
+    # Blocks do not overlap: there is nothing to add up.
+    covariance.has_canonical_format = True
     return Uncertainty(
         nominal=errors[0],
         clustered=errors[1],
         data_shares=shares,
         n_molecules=scatter.n_molecules,
         noise=found,
-        covariance=sparse.csr_array(sparse.coo_array((data, (rows.astype(int), places.astype(int))), shape=(n, n))),
+        covariance=sparse.csr_array(covariance),
     )
 
 
@@ -167,6 +174,17 @@ def _inverse(matrix: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
     n = len(matrix)
     if not n:
         return matrix.copy(), np.zeros(0, dtype=bool)
+    diagonal = np.diagonal(matrix)
+    if np.count_nonzero(matrix) == np.count_nonzero(diagonal):
+        alone = diagonal <= _LEAST_CURVATURE * max(float(diagonal.max()), 0.0)
+        return np.diag(np.divide(1.0, diagonal, out=np.zeros(n), where=~alone)), alone
+    factor, failed = linalg.lapack.dpotrf(matrix, lower=1)
+    if not failed:
+        inverse, _ = linalg.lapack.dpotri(factor, lower=1)
+        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        # The norms are no less than the largest eigenvalues of both.
+        if np.linalg.norm(matrix) * np.linalg.norm(inverse) < 1.0 / _LEAST_CURVATURE:
+            return inverse, np.zeros(n, dtype=bool)
     eigenvalues, vectors = linalg.eigh(matrix)
     good = eigenvalues > _LEAST_CURVATURE * max(float(eigenvalues[-1]), 0.0)
     kept = vectors[:, good]
@@ -183,28 +201,25 @@ def _scatter(
 ) -> _Scatter:
     """M, and by how many molecules each parameter is determined."""
     n = len(values)
-    unknowns, jacobian = objective.parameters.unknowns(values), sparse.csc_array(objective.parameters.jacobian(values))
+    unknowns, jacobian = objective.parameters.unknowns(values), objective.parameters.jacobian(values)
     sums, squares = np.zeros(n), np.zeros(n)
-    n_clusters = 0
-
-    def pulls() -> Iterator[MoleculeStatistics]:
-        nonlocal n_clusters
-        for one in _clusters(molecules, columns, unknowns, repeated):
-            mine = jacobian[one.columns]
-            touched = np.flatnonzero(np.diff(sparse.csc_array(mine).indptr))
-            dense = mine[:, touched].toarray()
-            pull = dense.T @ one.vector
-            amount = np.einsum("ij,ik,kj->j", dense, one.matrix, dense, optimize=True)
-            sums[touched] += amount
-            squares[touched] += amount**2
-            n_clusters += 1
-            yield replace(one, columns=touched, matrix=np.outer(pull, pull), vector=pull)
-
-    total = NormalEquations.of(pulls(), n).matrix
+    pulls, places = [np.zeros(0)], [np.zeros(0, dtype=np.int64)]
+    for one in _clusters(molecules, columns, unknowns, repeated):
+        # No row of the derivatives is empty.
+        _, touched, dense = rows_of(jacobian, one.columns)
+        amount = (dense * (one.matrix @ dense)).sum(axis=0)
+        sums[touched] += amount
+        squares[touched] += amount**2
+        pulls.append(dense.T @ one.vector)
+        places.append(touched)
+    n_clusters = len(pulls) - 1
+    pointers = offsets_of(np.array([len(each) for each in places[1:]], dtype=np.int64))
+    rows = sparse.csr_array((np.concatenate(pulls), np.concatenate(places), pointers), shape=(n_clusters, n))
+    total = sparse.csr_array(rows.T @ rows)
     if n_clusters > 1:
         total = total * (n_clusters / (n_clusters - 1.0))
     counts = np.divide(sums**2, squares, out=np.zeros(n), where=squares > 0.0)
-    return _Scatter(sparse.csr_array(total), counts)
+    return _Scatter(total, counts)
 
 
 def _clusters(
@@ -220,8 +235,8 @@ def _clusters(
         for each in molecules:
             places = np.searchsorted(columns, each.columns)
             if len(columns) and np.array_equal(columns[np.minimum(places, len(columns) - 1)], each.columns):
-                mine = replace(each, columns=places)
-                yield replace(mine, vector=mine.score(unknowns))
+                score = each.vector - each.matrix @ unknowns[places]
+                yield replace(each, columns=places, vector=score)
             else:
                 kept = np.isin(each.columns, columns)
                 some = replace(

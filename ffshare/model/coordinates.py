@@ -6,7 +6,7 @@ With e the unit vector of a bond, a length r changes by ±e. For an angle θ at 
 
 For a dihedral φ of a-b-c-d, with F = a - b, G = b - c, H = d - c, A = F × G and B = H × G:
 
-    φ = atan2((B × A)·G / |G|, A·B),
+    φ = atan2((B × A)·G / |G|, A·B),    (B × A)·G = -(B·F) G²,
     ∂φ/∂a = -|G| A / A²,    ∂φ/∂d = |G| B / B²,
     ∂φ/∂b = -∂φ/∂a (1 + F·G/G²) - ∂φ/∂d H·G/G²,
 
@@ -79,9 +79,11 @@ def angles(points: FloatArray) -> Coordinate:
     u, v = points[:, 0] - points[:, 1], points[:, 2] - points[:, 1]
     p = _cross(u, v)
     norm = np.sqrt(_dot(p, p))
-    of_first = _cross(u, p) / _divisor(_dot(u, u) * norm)
-    of_last = _cross(p, v) / _divisor(_dot(v, v) * norm)
-    gradients = np.stack([of_first, -(of_first + of_last), of_last])
+    gradients = np.empty((3, *u.shape))
+    np.divide(_cross(u, p), _divisor(_dot(u, u) * norm), out=gradients[0])
+    np.divide(_cross(p, v), _divisor(_dot(v, v) * norm), out=gradients[2])
+    np.add(gradients[0], gradients[2], out=gradients[1])
+    np.negative(gradients[1], out=gradients[1])
     return Coordinate(np.arctan2(norm, _dot(u, v)), gradients, np.zeros(len(norm), dtype=bool))
 
 
@@ -104,12 +106,17 @@ def dihedrals(points: FloatArray) -> Coordinate:
     aa, bb, gg = _dot(a, a), _dot(b, b), _dot(g, g)
     fg, hg = _dot(f, g), _dot(h, g)
     length = np.sqrt(gg)
-    values = np.arctan2(_dot(_cross(b, a), g), _dot(a, b) * length)
-    of_first = a * (-length / _divisor(aa))
-    of_last = b * (length / _divisor(bb))
+    values = np.arctan2(-_dot(b, f) * length, _dot(a, b))
     inverse = 1.0 / _divisor(gg)
-    of_second = -of_first * (1.0 + fg * inverse) - of_last * (hg * inverse)
-    gradients = np.stack([of_first, of_second, -(of_first + of_second + of_last), of_last])
+    gradients = np.empty((4, *f.shape))
+    first, second, third, last = gradients
+    np.multiply(a, -length / _divisor(aa), out=first)
+    np.multiply(b, length / _divisor(bb), out=last)
+    np.multiply(first, -1.0 - fg * inverse, out=second)
+    second -= last * (hg * inverse)
+    np.add(first, second, out=third)
+    third += last
+    np.negative(third, out=third)
     # The square of the sine of each inner angle.
     least = math.sin(STRAIGHT_ANGLE) ** 2 * gg
     straight = (aa <= least * _dot(f, f)) | (bb <= least * _dot(h, h))

@@ -12,7 +12,6 @@ Columns stand frames last, so that the Gram matrix of a molecule is one product 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +21,15 @@ from ffshare.errors import TyingError
 from ffshare.model.basis import Basis
 from ffshare.model.coordinates import FloatArray
 from ffshare.model.frames import Frames
-from ffshare.model.slots import SectionSlots
+from ffshare.model.layout import Layout, Pairs
+from ffshare.model.slots import Filled, SectionSlots
 from ffshare.model.terms import Terms
 from ffshare.molecules.ragged import IntArray, offsets_of
 from ffshare.records import doc, record
 from ffshare.tying import LinearTying
 
-# Numbers in the force columns of a piece: some megabytes.
-_MOST_NUMBERS = 1_000_000
+# Numbers of the coordinates and functions of a piece, and of the columns of a part of it: some megabytes.
+_MOST_FILLED, _MOST_NUMBERS = 1_000_000, 1_000_000
 
 
 @record
@@ -40,21 +40,22 @@ class MoleculeColumns:
     conformers: slice = doc("the conformers, among those of the molecule")
     columns: IntArray = doc("which columns of the design: those that the molecule touches, ascending, shape=(n,)")
     energies: FloatArray = doc("energies by column, shape=(n, n_conformers)")
-    forces: FloatArray = doc("forces by column, shape=(n, 3, n_atoms, n_conformers)")
+    pairs: Pairs | None = doc("columns and the atoms that they touch, where these are few; else None")
+    pulled: FloatArray = doc(
+        "forces, shape=(n_pairs, 3, n_conformers), or, where there are no pairs, shape=(n, 3, n_atoms, n_conformers)"
+    )
     straight: Mapping[str, NDArray[np.bool_]] = doc(
         "by section: dihedrals whose inner angle is almost straight, shape=(n_terms of the molecule, n_conformers)"
     )
 
-
-class _Sums(NamedTuple):
-    """How the columns of one molecule are summed from the functions of its slots."""
-
-    columns: IntArray
-    """Columns of the design."""
-    energies: sparse.csr_array
-    """Functions → energies, shape=(n_columns, number of functions)."""
-    forces: sparse.csr_array
-    """Their pulls on atoms → forces, shape=(n_columns * 3 * n_atoms, number of values)."""
+    @property
+    def forces(self) -> FloatArray:
+        """Forces by column, shape=(n, 3, n_atoms, n_conformers)."""
+        if self.pairs is None:
+            return self.pulled
+        forces = np.zeros((len(self.columns), 3, len(self.pairs.offsets) - 1, self.pulled.shape[2]))
+        forces[self.pairs.columns, :, self.pairs.atoms] = self.pulled
+        return forces
 
 
 class Design:
@@ -93,70 +94,65 @@ class Design:
             for name in part.basis.names
         )
 
-    def by_molecule(self, frames: Frames) -> Iterator[MoleculeColumns]:
+    def by_molecule(self, frames: Frames, force_factors: FloatArray | None = None) -> Iterator[MoleculeColumns]:
         """The columns of every molecule that has a conformer.
 
         Args:
             frames: Conformers of the molecules.
+            force_factors: What the forces of each frame are multiplied with, shape=(n_frames,); by default 1. Cheaper
+                here than afterwards.
 
         Yields:
             Molecule after molecule; one with many conformers comes in several parts, some conformers at a time.
         """
         if not self._parts:
             return
-        n_atoms, n_slots = np.diff(frames.atom_offsets), np.ones(frames.n_molecules, dtype=np.int64)
+        layout = Layout.of(self._parts, self._ties, frames.atom_offsets)
+        factors = np.ones(len(frames)) if force_factors is None else force_factors
+        work = np.ones(frames.n_molecules, dtype=np.int64)
         for part in self._parts:
-            n_slots += part.terms.counts(frames.n_molecules) * len(part.basis.names)
-        sums: tuple[int, _Sums] | None = None
-        for piece in frames.pieces(_MOST_NUMBERS, 3 * n_atoms * n_slots):
-            filled = [part.fill(piece) for part in self._parts]
+            work += part.terms.counts(frames.n_molecules) * part.numbers_of_term
+        current, sums = -1, sparse.csr_array((0, 0))
+        for piece in frames.pieces(_MOST_FILLED, work):
+            filled = {part.section: part.fill(piece) for part in self._parts}
+            of_piece = factors[piece.of_frames]
             for idx in np.flatnonzero(piece.frames.n_conformers).tolist():
-                molecule, n_conformers = piece.molecules.start + idx, int(piece.frames.n_conformers[idx])
-                if sums is None or sums[0] != molecule:
-                    sums = molecule, self._sums(molecule, frames.atom_offsets)
-                blocks = [one.of_molecule(idx, n_conformers) for one in filled]
+                molecule = piece.molecules.start + idx
+                if molecule != current:
+                    current, sums = molecule, layout.sums_of(molecule)
+                of_molecule = of_piece[piece.frames.frame_offsets[idx] : piece.frames.frame_offsets[idx + 1]]
                 first = piece.of_conformers.start or 0
-                forces = sums[1].forces @ np.concatenate([block.pulls for block in blocks])
-                yield MoleculeColumns(
-                    molecule_idx=molecule,
-                    conformers=slice(first, first + n_conformers),
-                    columns=sums[1].columns,
-                    energies=sums[1].energies @ np.concatenate([block.energies for block in blocks]),
-                    forces=forces.reshape(-1, 3, int(n_atoms[molecule]), n_conformers),
-                    straight={part.section: block.straight for part, block in zip(self._parts, blocks, strict=True)},
-                )
+                yield from _columns(layout, sums, filled, (idx, molecule), first, of_molecule)
 
-    def _sums(self, molecule: int, atom_offsets: IntArray) -> _Sums:
-        """Which slots of a molecule add to which of its columns."""
-        first_atom, last_atom = atom_offsets[molecule : molecule + 2].tolist()
-        n_coordinates = 3 * (last_atom - first_atom)
-        found = [part.entries(molecule, first_atom, last_atom - first_atom, self._ties) for part in self._parts]
-        columns, places = np.unique(np.concatenate([one.columns for one in found]), return_inverse=True)
-        places_of_parts = np.split(places, np.cumsum([len(one.columns) for one in found])[:-1])
-        functions = offsets_of(np.array([one.n_functions for one in found]))
-        pulls = offsets_of(np.array([one.n_pulls for one in found]))
-        energies = _summing(
-            rows=places,
-            columns=np.concatenate([one.functions + first for one, first in zip(found, functions, strict=False)]),
-            coefs=np.concatenate([one.coefs for one in found]),
-            shape=(len(columns), int(functions[-1])),
+
+def _columns(
+    layout: Layout,
+    sums: sparse.csr_array,
+    filled: Mapping[str, Filled],
+    numbers: tuple[int, int],
+    first_conformer: int,
+    factors: FloatArray,
+) -> Iterator[MoleculeColumns]:
+    """The columns of a molecule, some conformers at a time; its numbers are those in the piece and in the design."""
+    idx, molecule = numbers
+    columns, pairs, rows = layout.columns_of(molecule), layout.pairs_of(molecule), layout.rows_of(molecule)
+    slots = [layout.slots_of(section, molecule) for section in range(len(filled))]
+    starts, n_forces = offsets_of(np.array(rows)).tolist(), sums.shape[0] - len(columns)
+    n_atoms = int(layout.atom_offsets[molecule + 1] - layout.atom_offsets[molecule])
+    shape = (len(columns), 3, n_atoms) if pairs is None else (len(pairs.atoms), 3)
+    step = max(1, _MOST_NUMBERS // max(1, sums.shape[0]))
+    for first in range(0, len(factors), step):
+        where = slice(first, min(first + step, len(factors)))
+        values = np.empty((starts[-1], where.stop - where.start))
+        for one, of_section, start, stop in zip(filled.values(), slots, starts, starts[1:], strict=False):
+            one.put(values[start:stop], idx, len(factors), where, of_section, factors[where])
+        summed = sums @ values
+        yield MoleculeColumns(
+            molecule_idx=molecule,
+            conformers=slice(first_conformer + where.start, first_conformer + where.stop),
+            columns=columns,
+            energies=summed[n_forces:],
+            pairs=pairs,
+            pulled=summed[:n_forces].reshape(*shape, values.shape[1]),
+            straight={name: one.straight(idx, len(factors))[:, where] for name, one in filled.items()},
         )
-        forces = _summing(
-            rows=np.concatenate(
-                [
-                    (place[:, None] * n_coordinates + one.coordinates).ravel()
-                    for place, one in zip(places_of_parts, found, strict=True)
-                ]
-            ),
-            columns=np.concatenate([(one.pulls + first).ravel() for one, first in zip(found, pulls, strict=False)]),
-            coefs=np.concatenate([np.repeat(-one.coefs, one.pulls.shape[1]) for one in found]),
-            shape=(len(columns) * n_coordinates, int(pulls[-1])),
-        )
-        return _Sums(columns, energies, forces)
-
-
-def _summing(rows: IntArray, columns: IntArray, coefs: FloatArray, shape: tuple[int, int]) -> sparse.csr_array:
-    """A sparse matrix of some entries, made row by row without the checks that cost more than it does."""
-    order = np.argsort(rows, kind="stable")
-    pointers = offsets_of(np.bincount(rows, minlength=shape[0])).astype(np.int32)
-    return sparse.csr_array((coefs[order], columns[order].astype(np.int32), pointers), shape=shape)

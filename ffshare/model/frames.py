@@ -61,10 +61,31 @@ class Frames:
         """
         if len(conformers) != batch.n_molecules:
             raise InputError(f"got conformers of {len(conformers)} molecules for a batch of {batch.n_molecules}")
-        blocks = [_block(batch, idx, np.asarray(given, dtype=np.float64)) for idx, given in enumerate(conformers)]
+        return cls.from_some(batch, np.arange(batch.n_molecules), conformers)
+
+    @classmethod
+    def from_some(cls, batch: GraphBatch, molecule_idxs: IntArray, conformers: Sequence[ArrayLike]) -> "Frames":
+        """The frames of some conformers of some molecules of a batch, molecules and atoms counted from the first.
+
+        Args:
+            batch: The molecules.
+            molecule_idxs: Which of them, shape=(n,).
+            conformers: Positions [Å] of each of these, as for `from_conformers`.
+
+        Returns:
+            The frames.
+
+        Raises:
+            InputError: An array has another shape than it should, or a value that is not finite.
+        """
+        blocks = [
+            _block(batch, idx, np.asarray(given, dtype=np.float64))
+            for idx, given in zip(molecule_idxs.tolist(), conformers, strict=True)
+        ]
         counts = np.array([block.shape[2] for block in blocks], dtype=np.int64)
         flat = [block.reshape(3, -1) for block in blocks]
-        return cls._of(np.concatenate([np.zeros((3, 0)), *flat], axis=1), counts, batch.atom_offsets)
+        n_atoms = np.diff(batch.atom_offsets)[molecule_idxs]
+        return cls._of(np.concatenate([np.zeros((3, 0)), *flat], axis=1), counts, offsets_of(n_atoms))
 
     @classmethod
     def _of(cls, coordinates: FloatArray, n_conformers: IntArray, atom_offsets: IntArray) -> "Frames":
@@ -91,6 +112,37 @@ class Frames:
     def molecule_idxs(self) -> IntArray:
         """Molecule of each frame, shape=(n_frames,)."""
         return np.repeat(np.arange(self.n_molecules), self.n_conformers)
+
+    def positions(self, atoms: IntArray, molecule_idxs: IntArray) -> FloatArray:
+        """Positions of some atoms in every frame of their molecule.
+
+        Args:
+            atoms: Atoms, a row for each place of a term, shape=(k, n_terms).
+            molecule_idxs: Molecule of each term, shape=(n_terms,).
+
+        Returns:
+            Positions [Å], the frames of a term side by side, shape=(3, k, n_entries).
+        """
+        counts = self.n_conformers[molecule_idxs]
+        if len(counts) and counts[0] and np.all(self.n_conformers == counts[0]):
+            # Whole runs are copied where every atom has as many points.
+            runs = self.coordinates.reshape(3, -1, int(counts[0]))
+            return runs.take(atoms, axis=1).reshape(3, len(atoms), int(counts.sum()))
+        return self.coordinates.take(self.entries(self.point_offsets[atoms], molecule_idxs), axis=1)
+
+    def entries(self, starts: IntArray, molecule_idxs: IntArray) -> IntArray:
+        """Numbers that count up from a start in the frames of a molecule: `starts` and those that follow.
+
+        Args:
+            starts: The first of each, such as the first point of an atom, shape=(..., n).
+            molecule_idxs: Molecule of each, shape=(n,).
+
+        Returns:
+            The numbers, those of a start side by side, shape=(..., n_entries).
+        """
+        counts = self.n_conformers[molecule_idxs]
+        ranks: IntArray = np.arange(counts.sum()) - np.repeat(offsets_of(counts)[:-1], counts)
+        return np.repeat(starts, counts, axis=-1) + ranks
 
     def by_molecule(self, points: FloatArray) -> list[FloatArray]:
         """Vectors at the points, such as forces, molecule by molecule.

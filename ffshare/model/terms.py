@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ffshare.model.coordinates import COORDINATES, FloatArray
 from ffshare.model.frames import Frames, Piece
-from ffshare.molecules.ragged import IntArray, offsets_of
+from ffshare.molecules.ragged import IntArray
 from ffshare.records import doc, freeze_arrays, record
 
 Orders = tuple[tuple[int, ...], ...]
@@ -79,10 +79,20 @@ class Measured(NamedTuple):
     """Whether an inner angle of a dihedral is almost straight, shape=(n_entries,)."""
     terms: IntArray
     """Term of each entry, shape=(n_entries,)."""
-    frames: IntArray
-    """Frame of each entry, shape=(n_entries,)."""
-    points: IntArray
-    """Points of the atoms of each entry, shape=(k, n_entries)."""
+    of: tuple[Terms, Frames]
+    """What was measured in what."""
+
+    @property
+    def frames(self) -> IntArray:
+        """Frame of each entry, shape=(n_entries,)."""
+        terms, frames = self.of
+        return frames.entries(frames.frame_offsets[terms.molecule_idxs], terms.molecule_idxs)
+
+    @property
+    def points(self) -> IntArray:
+        """Points of the atoms of each entry, shape=(k, n_entries)."""
+        terms, frames = self.of
+        return frames.entries(frames.point_offsets[terms.atom_idxs.T], terms.molecule_idxs)
 
 
 def measure(terms: Terms, frames: Frames) -> Measured:
@@ -103,20 +113,22 @@ def measure(terms: Terms, frames: Frames) -> Measured:
         array([[0.7, 0.8]])
     """
     orders = FORMS[terms.form]
-    counts = frames.n_conformers[terms.molecule_idxs]
-    ranks = np.arange(counts.sum()) - np.repeat(offsets_of(counts)[:-1], counts)
-    points = np.repeat(frames.point_offsets[terms.atom_idxs.T], counts, axis=1) + ranks
-    positions = frames.coordinates.take(points, axis=1)
-    found = [COORDINATES[len(order)](positions[:, list(order)]) for order in orders]
-    # Rows of the derivatives in the order of the atoms of the term.
-    gradients = [one.gradients[np.argsort(order)] for one, order in zip(found, orders, strict=True)]
+    positions = frames.positions(terms.atom_idxs.T, terms.molecule_idxs)
+    if len(orders) == 1:
+        (of_one,) = (COORDINATES[len(order)](positions) for order in orders)
+        values, gradients, straight = of_one.values[None], of_one.gradients[None], of_one.straight
+    else:
+        found = [COORDINATES[len(order)](positions[:, list(order)]) for order in orders]
+        values = np.stack([one.values for one in found])
+        # Rows of the derivatives in the order of the atoms of the term.
+        gradients = np.stack([one.gradients[np.argsort(order)] for one, order in zip(found, orders, strict=True)])
+        straight = np.any([one.straight for one in found], axis=0)
     return Measured(
-        values=np.stack([one.values for one in found]),
-        gradients=np.stack(gradients) if len(orders) > 1 else gradients[0][None],
-        straight=np.any([one.straight for one in found], axis=0),
-        terms=np.repeat(np.arange(len(terms)), counts),
-        frames=np.repeat(frames.frame_offsets[terms.molecule_idxs], counts) + ranks,
-        points=points,
+        values=values,
+        gradients=gradients,
+        straight=straight,
+        terms=np.repeat(np.arange(len(terms)), frames.n_conformers[terms.molecule_idxs]),
+        of=(terms, frames),
     )
 
 
