@@ -9,10 +9,10 @@ from ffshare.assign import Assignment, Scheme, Tally, tally
 from ffshare.assign.growth import Growth, growth
 from ffshare.errors import MoleculeError, SchemeError
 from ffshare.fit import ReferenceData, identifiable, read_reference
-from ffshare.fit.run import reference_path
 from ffshare.fit.identifiable import Identifiable
 from ffshare.fit.parts import part_of
 from ffshare.fit.reference import canonical_smiles
+from ffshare.fit.run import reference_path
 from ffshare.records import doc, record
 
 _SUMS = ("valence and vdW", "all")
