@@ -102,6 +102,13 @@ class TermsOf:
         else:
             if not {"k", "periodicity", "phase"} <= set(given.columns):
                 raise SchemeError(f"{assignment.scheme} has no periodicities of its own; compare it on common terms")
+            bare = np.setdiff1d(np.arange(len(given)), given.columns["k"].rule_idxs)
+            used = assignment.sites[section].rule_idxs if section in assignment.sites else bare
+            if np.isin(bare, used).any():
+                first = given.ids[int(bare[np.isin(bare, used)][0])]
+                raise SchemeError(
+                    f"{assignment.scheme}: rule {first} has no term of its own; compare it on common terms"
+                )
             columns = {name: given.columns[name] for name in _STRUCTURE if name in given.columns}
             columns["k"] = replace(given.columns["k"], values=np.zeros(len(given.columns["k"].values)))
             if "idivf" in columns:
