@@ -151,7 +151,7 @@ def section(name: str, outcome: Mapping[str, Any]) -> str:
     parts.append(
         f"Covered: {outcome['n_covered_by_all']} molecules for which every scheme has all rules; seen: "
         f"{outcome['n_seen_by_all']} of them all of whose parameters had been fitted to others. Fits ended: "
-        f"{', '.join(ended)}. {outcome['seconds']:,} s with {outcome['workers']} processes."
+        f"{', '.join(ended)}."
     )
     return "\n\n".join(parts)
 

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from ffshare.cli.console import note, print_json, print_table, progress_bar
 from ffshare.cli.labelling import Workers, note_failures
+from ffshare.errors import OutputError
 from ffshare.fit import Weights, read_reference
 from ffshare.fit.comparison import SCHEMES, Comparison, ComparisonSettings, TermsOf
 from ffshare.fit.comparison import compare as compare_schemes
@@ -44,8 +45,8 @@ _ERRORS = {
 
 def compare(
     *,
-    reference: list[str],
-    scheme: list[str] | None = None,
+    reference: Annotated[list[str], Parameter(negative="")],
+    scheme: Annotated[list[str] | None, Parameter(negative="")] = None,
     terms: Terms = "common",
     hessians: str | None = None,
     charges: Charges = "reference",
@@ -74,7 +75,7 @@ def compare(
             default all that ffshare knows.
         terms: common: propers with n = 1, 2, 3 and phase 0; wide: n = 1 to 6; own: each scheme's own periodicities.
         hessians: File of Hessians for prior means (modified Seminario), or the name of one that ffshare brings along
-            (gfn2-hessians, the default for gfn2); none: elements only.
+            (gfn2-hessians, the default for gfn2 alone); none, the default for other data: elements only.
         charges: reference: the column charges of the data; or a method, see ffshare evaluate.
         energy_error: Error allowed for an energy [kcal/mol].
         force_error: Error allowed for a component of a force [kcal/mol/Å].
@@ -88,6 +89,8 @@ def compare(
     """
     if plot is not None:
         check_plot(plot)
+    if out is not None and out.exists() and not out.is_dir():
+        raise OutputError(f"cannot write to {out}: it is a file; name a folder")
     if hessians is None and list(reference) == ["gfn2"]:
         hessians = "gfn2-hessians"
     data = read_reference(*(reference_path(name) for name in reference))
@@ -133,6 +136,9 @@ def _print(found: Comparison) -> None:
     print_table(title, [_numbers(row) for row in found.rows], _NUMBERS)
     for kind, what in (("energy", "energies [kcal/mol]"), ("force", "force components [kcal/mol/Å]")):
         print_table(f"RMSE of {what}", [_errors(row, kind) for row in found.rows], _ERRORS)
+    if found.n_hessians < found.n_molecules:
+        n_without = found.n_molecules - found.n_hessians
+        note(f"prior means of {n_without:,} molecules are from elements only; with --hessians, from quantum chemistry")
     note(f"covered by all: {found.n_covered:,} molecules for which every scheme has all rules")
     for row in found.rows:
         if set(row["statuses"]) - {"converged"}:

@@ -15,7 +15,7 @@ from ffshare.cli.assign import provenance
 from ffshare.cli.console import note, print_json, print_table, progress_bar
 from ffshare.cli.labelling import Workers, interruptible, note_failures, scheme_of
 from ffshare.cli.outputs import OutputFiles
-from ffshare.errors import MissingDependencyError
+from ffshare.errors import InputError, MissingDependencyError
 from ffshare.fit import ReferenceMolecule, read_reference, stream_reference
 from ffshare.fit.evaluate import ErrorSums, MoleculeErrors
 from ffshare.fit.evaluate import evaluate as errors_of
@@ -198,6 +198,8 @@ def evaluate(
         print_table("molecules with the largest errors", _worst(used), _WORST_HEADS)
     if numbers["skipped"]:
         print_table("molecules left out", _skipped(rows), _SKIPPED_HEADS)
+    if not used:
+        raise InputError(f"none of {numbers['read']:,} molecules could be evaluated; the reasons are above")
     note(
         f"{numbers['read']:,} molecules read = {numbers['evaluated']:,} evaluated + {numbers['skipped']:,} left out + "
         f"{numbers['failed']:,} failed"

@@ -21,6 +21,7 @@ from ffshare.fit.statistics import MoleculeStatistics, NormalEquations, molecule
 from ffshare.fit.store import ChunkStatistics, StatisticsFolder, checksum
 from ffshare.fit.straight import LeftOut
 from ffshare.molecules.ragged import IntArray
+from ffshare.parallel import one_thread
 from ffshare.records import doc, record
 
 MOLECULES_AT_ONCE = 32
@@ -92,6 +93,7 @@ class Accumulated(Gathered):
         return Gathered.of_molecules(self, chosen).summed()
 
 
+@one_thread()
 def gather(
     problem: FitProblem,
     reference: Iterable[ReferenceMolecule],

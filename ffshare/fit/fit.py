@@ -27,6 +27,7 @@ from ffshare.fit.uncertainty import FEW_MOLECULES, uncertainty
 from ffshare.fit.weights import Weights
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
+from ffshare.parallel import one_thread
 from ffshare.records import doc, record
 
 CLUSTERED, NOMINAL = "clustered", "nominal"
@@ -109,6 +110,7 @@ def fit(
     return replace(result, provenance=provenance)
 
 
+@one_thread()
 def fit_sums(
     assignment: Assignment,
     parameters: Parameters,

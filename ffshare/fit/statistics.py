@@ -217,7 +217,7 @@ def molecule_statistics(chunk: Chunk, straight: dict[str, IntArray] | None = Non
         straight: What to leave out; by default what `Chunk.straight` finds.
 
     Yields:
-        One record a molecule, in their order; also for a molecule that no column touches.
+        One record a molecule that has a row, in their order; also for one that no column touches.
     """
     counts = chunk.straight() if straight is None else straight
     for number, parts in groupby(chunk.rows(counts), key=lambda rows: rows.number):

@@ -121,7 +121,8 @@ def _near_straight(triples: IntArray, molecule_idxs: IntArray, frames: Frames) -
 def _squared_cosines(u: FloatArray, v: FloatArray) -> FloatArray:
     dot = _dot(u, v)
     lengths = _dot(u, u) * _dot(v, v)
-    found: FloatArray = dot * dot / np.where(lengths > 0.0, lengths, 1.0)
+    # Atoms in one place have no angle: as near to straight as can be.
+    found: FloatArray = np.divide(dot * dot, lengths, out=np.ones_like(dot), where=lengths > 0.0)
     return found
 
 

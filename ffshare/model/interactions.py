@@ -163,7 +163,9 @@ def _form(table: RuleTable) -> str:
     potential = table.settings.get("potential", next(iter(known)))
     if potential not in known:
         raise SchemeError(
-            f"section {table.section} has the potential {potential!r}; the model computes {' or '.join(known)}"
+            f"section {table.section} has the potential {potential!r}; the model computes {' or '.join(known)}; "
+            "schemes with other potentials, such as MMFF94, can be assigned, counted and compared, "
+            "not fitted or evaluated"
         )
     if table.section != "ImproperTorsions":
         return known[potential]

@@ -26,7 +26,7 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], path: Path, subset: str =
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator, ScalarFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 
     # The same numbers give the same file: no date, no random ids.
     with matplotlib.rc_context({"svg.hashsalt": "ffshare", "svg.fonttype": "none"}):
@@ -39,8 +39,10 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], path: Path, subset: str =
             axes.set(
                 xscale="log", yscale="log", xlabel="parameters that the molecules exercise", ylabel=f"RMSE of {what}"
             )
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
-            axes.yaxis.set_major_formatter(ScalarFormatter())
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_formatter(ScalarFormatter())
             axes.minorticks_off()
             axes.margins(x=0.1)
             axes.grid(alpha=0.3)

@@ -83,9 +83,9 @@ def test_molecules_left_out_are_told_with_the_reason(cli, data, molecules):
 
 def test_a_scheme_that_the_model_cannot_compute_evaluates_nothing_and_says_why(cli, data, molecules):
     done = cli("evaluate", "--scheme", "mmff94", "--reference", data(molecules), *CHARGES)
-    assert done.status == 0
+    assert done.status == 1
     assert "the model computes harmonic" in done.out
-    assert done.err == "3 molecules read = 0 evaluated + 3 left out + 0 failed\n"
+    assert done.err == "ffshare: none of 3 molecules could be evaluated; the reasons are above\n"
 
 
 def test_a_row_a_molecule_is_written_with_what_made_it(cli, data, molecules, results):

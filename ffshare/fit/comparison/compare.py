@@ -123,6 +123,7 @@ def compare(
         reference=reference,
         n_bootstrap=choices.n_bootstrap,
         seed=choices.seed,
+        n_hessians=sum(molecule.smiles in (hessians or {}) for molecule in reference.molecules),
     )
 
 

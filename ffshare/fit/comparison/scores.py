@@ -62,6 +62,7 @@ class Comparison:
     level: str = doc("level of theory of the data")
     n_molecules: int = doc("molecules")
     n_conformers: int = doc("conformers")
+    n_hessians: int = doc("molecules whose prior means come from a Hessian; those of the others are from elements")
     n_covered: int = doc("molecules that every scheme has all rules for")
     n_seen: int = doc("of these, held-out molecules all of whose parameters every scheme but untied had seen")
     rows: tuple[Mapping[str, Any], ...] = doc("one a scheme, see `summarised`")
@@ -74,6 +75,7 @@ class Comparison:
             "level_of_theory": self.level,
             "n_molecules": self.n_molecules,
             "n_conformers": self.n_conformers,
+            "n_with_hessian": self.n_hessians,
             "n_covered_by_all": self.n_covered,
             "n_seen_by_all": self.n_seen,
             "units": {"energy": "kcal/mol", "force": "kcal/mol/Å"},
@@ -88,6 +90,7 @@ def summarised(
     reference: ReferenceData,
     n_bootstrap: int,
     seed: int,
+    n_hessians: int = 0,
 ) -> Comparison:
     """The rows of a comparison.
 
@@ -98,6 +101,7 @@ def summarised(
         reference: The data.
         n_bootstrap: Draws of molecules for intervals.
         seed: Of the draws.
+        n_hessians: Molecules whose prior means come from a Hessian.
 
     Returns:
         A row for each group, with the numbers of parameters, the share of held-out sites without a fitted parameter,
@@ -145,6 +149,7 @@ def summarised(
         level=reference.level,
         n_molecules=n,
         n_conformers=reference.n_conformers,
+        n_hessians=n_hessians,
         n_covered=len(subsets["covered"]),
         n_seen=len(subsets["seen"]),
         rows=tuple(rows),

@@ -63,8 +63,7 @@ def reference_charges(molecules: Sequence[ReferenceMolecule]) -> NDArray[np.floa
         others = f" and {len(lacking) - 1} others" if len(lacking) > 1 else ""
         raise InputError(
             f"the reference data give no charges for {canonical_smiles(lacking[0])}{others}; add a column 'charges' to "
-            "the table (scripts/make_reference.py charges does it with NAGL), or take another method: openff, nagl, "
-            "library, gasteiger or none"
+            "the table, or take charges by another method: openff or nagl (both need NAGL), library, gasteiger (rough)"
         )
     found = [molecule.charges for molecule in molecules if molecule.charges is not None]
     return np.concatenate([np.zeros(0), *found])

@@ -25,6 +25,7 @@ from ffshare.fit.run.inputs import RunInputs
 from ffshare.fit.run.misfit import Misfit, misfit
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
+from ffshare.parallel import one_thread
 from ffshare.records import doc, record
 
 READING, ASSIGNING, CHARGING, SUMMING, SOLVING, COMPARING = (
@@ -57,6 +58,7 @@ class FitRun:
     skipped: Mapping[int, str] = doc("molecules of the data that did not take part, and why")
 
 
+@one_thread()
 def run_fit(inputs: RunInputs, folder: str | Path | None = None, progress: Progress | None = None) -> FitRun:
     """Fit as settings say.
 
