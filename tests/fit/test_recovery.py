@@ -17,7 +17,7 @@ from ffshare.fit import (
 from ffshare.fit.residuals import Chunk
 from tests.fit.synthetic import coordinates_of, exact, reference_of
 
-SCHEMES = ("openff-2.2.1", "gaff2", "untied:openff-2.2.1")
+SCHEMES = ("openff-2.2.1", "openff-2.3.0", "gaff", "gaff2", "untied:openff-2.2.1", "hashed-element:openff-2.2.1")
 N_REPLICAS = 60
 WEIGHTS = Weights(energy=0.5, force=1.0)
 
