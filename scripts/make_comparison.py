@@ -31,14 +31,16 @@ README, PAGE, PICTURE = ROOT / "README.md", ROOT / "docs" / "comparison.md", ROO
 OUTCOMES = ROOT / "docs" / "comparison"
 START, END = "<!-- comparison: made by scripts/make_comparison.py -->", "<!-- end of comparison -->"
 
-RUNS: Mapping[str, tuple[str, TermsOf, Sequence[str]]] = {
-    "common": ("Propers n = 1 to 3, phase 0, the same for all", TermsOf(periodicities=(1, 2, 3)), SCHEMES),
-    "wide": ("Propers n = 1 to 6, phase 0, the same for all", TermsOf(periodicities=(1, 2, 3, 4, 5, 6)), SCHEMES),
+# What a run is called on the page, its terms, its schemes, and how often random controls are drawn.
+RUNS: Mapping[str, tuple[str, TermsOf, Sequence[str], int]] = {
+    "common": ("Propers n = 1 to 3, phase 0, the same for all", TermsOf(periodicities=(1, 2, 3)), SCHEMES, 5),
+    "wide": ("Propers n = 1 to 6, phase 0, the same for all", TermsOf(periodicities=(1, 2, 3, 4, 5, 6)), SCHEMES, 2),
     "own": (
         "Each scheme's own periodicities and phases: schemes differ in their terms, too",
         TermsOf(periodicities=None),
         # Those of MMFF94 are the common ones: n = 1, 2, 3 and barriers of either sign.
         ("openff-2.2.1", "openff-2.2.1+soft", "openff-2.3.0", "gaff", "gaff2"),
+        1,
     ),
 }
 # Heading to a cell of a row; those of the README are some of them.
@@ -65,7 +67,7 @@ IN_README = (
 
 def run(name: str, workers: int, folder: Path | None) -> dict[str, Any]:
     """One comparison, as it is kept."""
-    _, terms, schemes = RUNS[name]
+    _, terms, schemes, n_draws = RUNS[name]
     data = read_reference(data_directory("reference") / "gfn2.parquet")
     start, shown = time.perf_counter(), [0]
 
@@ -77,7 +79,7 @@ def run(name: str, workers: int, folder: Path | None) -> dict[str, Any]:
     found = compare(
         data,
         schemes,
-        ComparisonSettings(terms=terms),
+        ComparisonSettings(terms=terms, n_draws=n_draws),
         hessians=read_hessians("gfn2-hessians"),
         workers=workers,
         folder=None if folder is None else folder / name,
