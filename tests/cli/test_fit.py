@@ -161,7 +161,7 @@ def test_an_output_that_is_a_file_is_refused(cli, told, tmp_path):
     ("settings", "message"),
     [
         ({"scheme": "gaff3"}, "no scheme is called 'gaff3'; did you mean gaff"),
-        ({"reference": "none.parquet"}, "none.parquet: no such file or folder; data that ship are gfn2"),
+        ({"reference": "none.parquet"}, "none.parquet: no such file or folder; data that ship are b3lyp, gfn2"),
         ({"weight": 1}, "line 3: weight: there is no such setting; did you mean weights?"),
     ],
 )
