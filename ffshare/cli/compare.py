@@ -16,6 +16,7 @@ from ffshare.fit.comparison import compare as compare_schemes
 from ffshare.fit.guesses import read_hessians
 from ffshare.fit.run import reference_path
 from ffshare.report import check_plot, plot_comparison
+from ffshare.whole_files import writing
 
 Terms = Literal["common", "wide", "own"]
 Charges = Literal["reference", "openff", "nagl", "library", "gasteiger"]
@@ -120,9 +121,8 @@ def compare(
     written = found.to_json()
     if out is not None:
         path = out / "comparison.json"
-        partial = path.with_name(f"{path.name}.part")
-        partial.write_text(json_module.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        partial.replace(path)
+        with writing(path) as unfinished:
+            unfinished.write_text(json_module.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if plot is not None:
         plot_comparison(found.rows, plot)
     if json:

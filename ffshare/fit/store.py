@@ -7,7 +7,6 @@ in the order of the molecules: a fit that went on ends in the numbers of one tha
 """
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from ffshare.fit.statistics import MoleculeStatistics
 from ffshare.fit.straight import LeftOut
 from ffshare.molecules.ragged import offsets_of
 from ffshare.records import doc, record
+from ffshare.whole_files import replacing
 
 # Changes when what is stored, or how it is computed, does.
 _FORMAT = "2"
@@ -110,13 +110,8 @@ class StatisticsFolder:
         if self.folder is None:
             self._kept[number] = statistics
             return
-        path = self._path(number)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-        with partial.open("wb") as file:
+        with replacing(self._path(number)) as unfinished, unfinished.open("wb") as file:
             np.savez(file, mark=np.array(mark), **_packed(statistics))  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
 
     def get(self, number: int, mark: str) -> ChunkStatistics | None:
         """The statistics of a chunk, if they are there and were made of the same.

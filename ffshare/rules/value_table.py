@@ -13,19 +13,17 @@ Terms count from 0, units are ffshare's own, and ids are those of the keys of `A
 import csv
 import io
 import math
-import os
-import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ffshare.errors import Fault, OutputError, RuleFileError
+from ffshare.errors import Fault, RuleFileError
 from ffshare.records import doc, record
 from ffshare.rules.rule_ids import distinct_ids
 from ffshare.rules.table import RuleTable
+from ffshare.whole_files import writing
 
 _HEADER = ("section", "rule_id", "column", "term", "value", "unit")
 _MARK = "# values for "
@@ -101,22 +99,14 @@ def write_values(path: str | Path, table: ValueTable) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    target = Path(path)
     text = io.StringIO()
     text.write(f"{_MARK}{table.scheme}\n")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_HEADER)
     for (section, rule_id, column, term), value in table.values.items():
         writer.writerow((section, rule_id, column, term, repr(float(value)), table.units[section, column]))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
-        os.replace(temporary, target)
-    except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}; choose another name or folder") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    with writing(Path(path)) as unfinished:
+        unfinished.write_text(text.getvalue(), encoding="utf-8", newline="")
 
 
 def is_value_table(path: str | Path) -> bool:

@@ -11,9 +11,7 @@ file leaves no such number (degrees, some of the time), its neighbour.
 import math
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from xml.parsers import expat
@@ -25,6 +23,7 @@ from ffshare.rules.rule_ids import distinct_ids
 from ffshare.rules.sections import value_key
 from ffshare.rules.table import ForceField, RuleTable
 from ffshare.units import in_unit, split_quantity
+from ffshare.whole_files import writing
 
 ValueName = tuple[str, str | int, str, int]
 """Section, id (as `Assignment.tying` has it) or index of the rule, column and term."""
@@ -216,12 +215,5 @@ def _attributes(data: bytes) -> tuple[str, dict[tuple[str, int, str, int], _Attr
 
 
 def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another name or folder") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    with writing(path) as unfinished:
+        unfinished.write_bytes(data)

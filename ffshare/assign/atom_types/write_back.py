@@ -6,7 +6,6 @@ for the molecules at hand, such as values of the empirical formulas, stand in no
 `ffshare.rules.value_table`.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ffshare.errors import Fault, OutputError, RuleFileError
 from ffshare.rules.locate import TYPING_FILE
 from ffshare.rules.table import RuleTable
 from ffshare.rules.write_back import number_text
+from ffshare.whole_files import replacing
 
 # Column of the file to that of the table, the unit of the table and the unit that the file's numbers have.
 _WRITTEN: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
@@ -78,9 +78,8 @@ def write_fitted_folder(folder: str | Path, out: str | Path, tables: Mapping[str
         if any(target.iterdir()):
             raise OutputError(f"cannot write {target}: the folder holds files; name a new or empty one")
         for name, data in texts.items():
-            temporary = target / f".{name}.part"
-            temporary.write_bytes(data)
-            os.replace(temporary, target / name)
+            with replacing(target / name) as unfinished:
+                unfinished.write_bytes(data)
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}; choose another folder") from error
     return n_changed

@@ -67,7 +67,7 @@ def compare(
         settings: How to compare.
         hessians: Hessians by mapped SMILES, for prior means; without one a molecule is guessed by elements.
         workers: Processes.
-        folder: Where finished fits are kept, so that a comparison that was ended goes on there.
+        folder: Where finished fits are kept, so that a comparison that was ended goes on there. Sums are in memory.
         progress: Called with the number of fits done and of all.
 
     Returns:
@@ -88,6 +88,9 @@ def compare(
     charges = reference_charges(reference.molecules) if choices.charges == REFERENCE_CHARGES else choices.charges
     labelled = [choices.terms.labelled(each.load().assign(batch), sites) for each in taking_part]
     bases = choices.terms.bases(labelled)
+    place = None if folder is None else Path(folder)
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
     sums = SiteSums.of(
         labelled[0],
         bases,
@@ -96,9 +99,6 @@ def compare(
         choices.weights,
     )
     values = slot_values(sites, bases, reference.molecules, hessians)
-    place = None if folder is None else Path(folder)
-    if place is not None:
-        place.mkdir(parents=True, exist_ok=True)
     contest = Contest(
         terms=choices.terms,
         sites=sites,

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -27,6 +26,7 @@ from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
 from ffshare.parallel import one_thread
 from ffshare.records import doc, record
+from ffshare.whole_files import writing
 
 WHOLE = -1
 
@@ -61,8 +61,6 @@ class WholeScores:
     n_exercised: int = doc("parameters that a site of the molecules takes")
     n_identifiable: int = doc("combinations of these that the data determine")
     uncovered: tuple[int, ...] = doc("molecules with a bond, angle or proper without a rule")
-    squares: tuple[float, float] = doc("squared errors of a fit to all molecules, energies and forces")
-    counts: tuple[int, int] = doc("energies and force components")
     status: str = doc("how the fit ended")
 
 
@@ -117,9 +115,8 @@ class Contest:
             problem = self._problem(task.contestant)
             scores = self._whole(problem) if task.fold == WHOLE else self._fold(problem, task)
         if path is not None:
-            temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-            temporary.write_text(json.dumps(asdict(scores)), encoding="utf-8")
-            temporary.replace(path)
+            with writing(path) as unfinished:
+                unfinished.write_text(json.dumps(asdict(scores)), encoding="utf-8")
         return scores
 
     def _digest(self, task: Task) -> str:
@@ -188,15 +185,12 @@ class Contest:
     def _whole(self, problem: SchemeProblem) -> WholeScores:
         molecules = np.arange(self._sites.batch.n_molecules)
         fitted = problem.fit(molecules, Choice(), FITTING)
-        errors = self._sums.errors(fitted.amplitudes)
         known = identify(fitted.objective, fitted.solution.values)
         return WholeScores(
             n_defined=len(problem.parameters),
             n_exercised=len(fitted.parameters),
             n_identifiable=known.rank,
             uncovered=tuple(np.flatnonzero(~problem.covered(_BONDED_COMPLETE)).tolist()),
-            squares=tuple(errors.squares.sum(axis=0).tolist()),
-            counts=tuple(errors.counts.sum(axis=0).tolist()),
             status=fitted.solution.status,
         )
 

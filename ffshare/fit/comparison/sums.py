@@ -6,9 +6,8 @@ weighted objective of a fit and, without another look at the data, the errors of
     Σ e² = c - 2 bᵀφ + φᵀGφ.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from scipy import sparse
@@ -98,8 +97,6 @@ class SiteSums:
         reference: Sequence[ReferenceMolecule],
         background: Background,
         weights: Weights,
-        folder: Path | None = None,
-        progress: Callable[[int], None] | None = None,
     ) -> "SiteSums":
         """The sums of some reference data.
 
@@ -109,8 +106,6 @@ class SiteSums:
             reference: Reference data of the molecules of its batch, in their order.
             background: What is subtracted from the data.
             weights: Errors allowed; one error for all energies, and one for all forces.
-            folder: Where sums are kept; None: in memory.
-            progress: Called with the number of molecules that are done, over both passes.
 
         Returns:
             The sums.
@@ -122,8 +117,8 @@ class SiteSums:
             raise InputError(
                 "a comparison takes one error for all energies: leave energy_per and softening as they are"
             )
-        found, n_molecules = [], len(reference)
-        for number, (name, energy, force) in enumerate((("energies", 1.0, NEVER), ("forces", NEVER, 1.0))):
+        found = []
+        for energy, force in ((1.0, NEVER), (NEVER, 1.0)):
             problem = FitProblem.of(
                 labelled,
                 sections=tuple(bases),
@@ -134,8 +129,7 @@ class SiteSums:
             )
             # Sites without a rule take part: the amplitudes of their slots come from elsewhere.
             problem = replace(problem, skipped=np.zeros(0, dtype=np.int64))
-            done = None if progress is None else _shifted(progress, number * n_molecules)
-            gathered = gather(problem, reference, None if folder is None else folder / name, progress=done)
+            gathered = gather(problem, reference)
             every = _EachOnce(molecules=gathered.molecules, names=tuple(each.smiles for each in reference))
             found.append(replace(gathered, molecules=every))
         return cls(
@@ -225,7 +219,3 @@ def _added(first: MoleculeStatistics, second: MoleculeStatistics) -> MoleculeSta
         sum_squares=first.sum_squares + second.sum_squares,
         n_residuals=first.n_residuals + second.n_residuals,
     )
-
-
-def _shifted(progress: Callable[[int], None], first: int) -> Callable[[int], None]:
-    return lambda n_done: progress(first + n_done)

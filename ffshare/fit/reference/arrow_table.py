@@ -16,8 +16,6 @@ Reference: descent, `descent.targets.energy.DATA_SCHEMA`.
 """
 
 import json
-import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +30,7 @@ from numpy.typing import NDArray
 from ffshare.errors import InputError, OutputError
 from ffshare.fit.reference.data import UNKNOWN_LEVEL, ReferenceData, ReferenceMolecule
 from ffshare.fit.reference.raw import DamagedFileError, RawRecord, ReadOptions
+from ffshare.whole_files import writing
 
 REFERENCE_SCHEMA = pa.schema(
     [
@@ -108,15 +107,8 @@ def write_reference(
     table = reference_table(data.molecules, decimals)
     stated = {"level": data.level, "source": data.source, "decimals": decimals}
     metadata = {METADATA_KEY: json.dumps({**stated, **(details or {})})}
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd", compression_level=9)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another name or folder") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    with writing(path) as unfinished:
+        pq.write_table(table.replace_schema_metadata(metadata), unfinished, compression="zstd", compression_level=9)
 
 
 def reference_metadata(path: Path) -> dict[str, Any]:

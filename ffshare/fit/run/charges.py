@@ -7,7 +7,6 @@ numbers to the last bit.
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from ffshare.model.coordinates import FloatArray
 from ffshare.molecules import mapped_smiles
 from ffshare.molecules.ragged import IntArray
 from ffshare.records import doc, freeze_arrays, record
+from ffshare.whole_files import replacing
 
 _MOLECULES_AT_ONCE = 32
 # Changes when a method does.
@@ -97,12 +97,8 @@ def _kept(part: Assignment, method: str, path: Path | None) -> tuple[FloatArray,
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         pass  # not there, or cut short
     found, reasons = _charges(part, method)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with partial.open("wb") as output:
+    with replacing(path) as unfinished, unfinished.open("wb") as output:
         np.savez(output, mark=np.array(mark), charges=found, reasons=np.array(json.dumps(reasons)))
-        output.flush()
-        os.fsync(output.fileno())
-    partial.replace(path)
     return found, reasons
 
 

@@ -23,6 +23,7 @@ from ffshare.fit.run.force_field import NAMES as FORCE_FIELDS
 from ffshare.fit.run.settings import RunSettings
 from ffshare.fit.run.settings_file import parse_settings
 from ffshare.records import doc, record
+from ffshare.whole_files import UNFINISHED, replacing
 
 SETTINGS, STATISTICS, REPORT = "settings.yaml", "statistics", "fit.json"
 TABLES = ("parameters.csv", "identifiability.csv", "molecules.csv", "failures.csv")
@@ -115,7 +116,7 @@ class RunFolder:
         Raises:
             OutputError: Something cannot be written.
         """
-        stage = self.path / f".{secrets.token_hex(4)}.part"
+        stage = self.path / f".{secrets.token_hex(4)}{UNFINISHED}"
         try:
             with _naming(self.path):
                 stage.mkdir()
@@ -159,7 +160,7 @@ def _report(folder: Path) -> dict[str, Any] | None:
 
 
 def _is_leftover(name: str) -> bool:
-    return name.endswith(".part")
+    return name.endswith(UNFINISHED)
 
 
 def _remove(path: Path) -> None:
@@ -170,10 +171,8 @@ def _remove(path: Path) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    partial.write_bytes(data)
-    _to_disk(partial)
-    os.replace(partial, path)
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(data)
 
 
 def _to_disk(path: Path) -> None:

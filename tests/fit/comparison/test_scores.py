@@ -49,8 +49,6 @@ def scores_of(errors, group="a", scheme="a", uncovered=(), lacking=(), training=
         n_exercised=20,
         n_identifiable=18,
         uncovered=uncovered,
-        squares=(1.0, 1.0),
-        counts=(10, 10),
         status="converged",
     )
     return SchemeScores(group=group, scheme=scheme, whole=whole, folds=folds)
