@@ -84,7 +84,8 @@ def compare(
         draws: How often a random control is drawn.
         seed: Of the folds and of the intervals.
         workers: Processes to use.
-        out: Folder for the results. Finished fits are kept there: a comparison that was ended goes on.
+        out: Folder for the results. Finished fits and sums over the data are kept there: a comparison that was ended
+            goes on.
         plot: Picture of errors against numbers of parameters: .png, .svg or .pdf.
         json: Print everything as JSON.
     """
@@ -115,7 +116,7 @@ def compare(
             settings,
             hessians=None if hessians in (None, "none") else read_hessians(str(hessians)),
             workers=workers,
-            folder=None if out is None else out / "fits",
+            folder=out,
             progress=advance,
         )
     written = found.to_json()

@@ -151,6 +151,8 @@ def _show(report: Mapping[str, Any], where: Path, *, as_json: bool) -> None:
     ):
         if summary[key]:
             note(f"{summary[key]:,} {what}, see {where / 'failures.csv'}")
+    if summary["soft_tie_strength"]:
+        note(f"rules are drawn to their parents with strength {summary['soft_tie_strength']:g}")
     if summary["n_conformers_left_out"]:
         note(f"{summary['n_conformers_left_out']:,} conformers left out as clashes, see {where / 'molecules.csv'}")
     if report["advice"]:

@@ -37,7 +37,6 @@ class Gathered:
     skipped: IntArray = doc("molecules of the batch with a term that no rule matches: they did not take part")
     clashes: Mapping[int, int] = doc("conformers left out by molecule, see `ffshare.fit.weights`", default_factory=dict)
     level: str = doc("level of theory of the data", default="")
-    repeated: frozenset[str] = doc("molecules with several records", default=frozenset())
 
     def __repr__(self) -> str:
         return f"Gathered({self.n_columns} columns, {len(self.left_out)} torsions left out)"
@@ -122,15 +121,11 @@ def gather(
     left_out: list[LeftOut] = []
     clashes: dict[int, int] = {}
     levels: list[str] = []
-    seen: set[str] = set()
-    repeated: set[str] = set()
     n_done = 0
     for number, given in enumerate(_chunked(reference, molecules_at_once)):
         levels = [only_level([*levels[:1], *(molecule.level for molecule in given)])]
         kept = [i for i in range(len(given)) if n_done + i not in skipped]
         n_done += len(given)
-        for molecule in given:
-            (repeated if molecule.smiles in seen else seen).add(molecule.smiles)
         if n_done > n_molecules:
             raise InputError(f"reference data go on after the {n_molecules} molecules of the batch")
         idxs = np.array(kept, dtype=np.int64) + n_done - len(given)
@@ -148,7 +143,6 @@ def gather(
         skipped=problem.skipped,
         clashes=clashes,
         level=levels[0] if levels else "",
-        repeated=frozenset(repeated),
     )
 
 

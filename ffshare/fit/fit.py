@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
 
 from ffshare.assign import Assignment
@@ -160,7 +161,6 @@ def fit_sums(
         solution.held,
         sums.molecules,
         chosen,
-        sums.repeated,
         noise=1.0 if choices.noise == STATED else None,
         clustered=choices.errors == CLUSTERED,
     )
@@ -190,7 +190,9 @@ def fit_sums(
         skipped=sums.skipped,
         clashes=sums.clashes,
         provenance={
-            **{name: version(name) for name in ("ffshare", "numpy", "scipy")},
+            "ffshare": version("ffshare"),
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
             "scheme": assignment.scheme,
             "level of theory": sums.level,
             "settings": repr(choices),

@@ -24,6 +24,7 @@ from scipy import linalg, sparse
 
 from ffshare.fit.objective import Block, Objective
 from ffshare.fit.sparse_basis import complement, sparse_basis
+from ffshare.fit.spectrum import Spectrum
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
 from ffshare.records import doc, freeze_arrays, record
@@ -192,9 +193,12 @@ def _only(
 def _scaled_hessian(objective: Objective, block: Block, values: FloatArray) -> tuple[FloatArray, float]:
     """The normal matrix of a block over the prior widths, and its floor."""
     scales, own = objective.scales[block.idxs], values[block.idxs]
-    size = np.diagonal(block.absolute_hessian(own)) * scales**2
+    size = block.rounding(own) * scales**2
     floor = float(np.finfo(np.float64).eps * len(own) * size.max())
-    return block.data_hessian(own) * np.outer(scales, scales), floor
+    hessian = block.data_hessian(own)
+    hessian *= scales
+    hessian *= scales[:, None]
+    return hessian, floor
 
 
 def _seen(
@@ -205,14 +209,15 @@ def _seen(
     factor: Callable[[FloatArray], FloatArray] | None,
 ) -> _Seen:
     """What is seen by a normal matrix; the largest eigenvalue is its own where none is given."""
-    eigenvalues, vectors = linalg.eigh(hessian)
+    spectrum = Spectrum(hessian)
+    eigenvalues = spectrum.eigenvalues
     largest = float(eigenvalues[-1]) if largest is None else largest
     least = max(limits.tolerance * largest, floor)
     n_doubted = int((eigenvalues < max(limits.doubt * largest, 100.0 * floor)).sum())
     if factor is None or not n_doubted or largest <= 0.0:
-        null = vectors[:, eigenvalues <= least]
+        null = spectrum.lowest(int((eigenvalues <= least).sum()))
         return _Seen(np.maximum(eigenvalues, 0.0), floor, null, confirmed=False)
-    doubted = vectors[:, :n_doubted]
+    doubted = spectrum.lowest(n_doubted)
     _, singular, turn = linalg.svd(factor(doubted))
     eigenvalues = np.concatenate([singular**2, eigenvalues[n_doubted:]])
     null = doubted @ turn.T[:, singular**2 <= limits.tolerance * largest]
@@ -221,14 +226,15 @@ def _seen(
 
 def _sentences(basis: FloatArray, scales: FloatArray, names: Sequence[str]) -> list[str]:
     """Directions without effect in words, those that share parameters together."""
-    count, member = sparse.csgraph.connected_components(sparse.csr_array(basis @ basis.T), directed=False)
+    taking_part = np.flatnonzero(basis.any(axis=1))
+    linked = basis[taking_part].astype(bool)
+    count, member = sparse.csgraph.connected_components(sparse.csr_array(linked @ linked.T), directed=False)
     sentences = []
     for group in range(count):
-        places = np.flatnonzero(member == group)
+        places = taking_part[member == group]
         directions = basis[places]
-        directions = directions[:, np.any(directions != 0.0, axis=0)]
-        if directions.shape[1]:
-            sentences.append(_sentence(directions, scales[places], [names[place] for place in places.tolist()]))
+        directions = directions[:, directions.any(axis=0)]
+        sentences.append(_sentence(directions, scales[places], [names[place] for place in places.tolist()]))
     return sentences
 
 

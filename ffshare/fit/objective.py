@@ -16,7 +16,6 @@ tie connects.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from scipy import sparse
 
 from ffshare.fit.parameters import Parameters
 from ffshare.fit.priors import NO_SOFT_TIES, Priors, SoftTies, bounds
+from ffshare.fit.springs import Springs
 from ffshare.fit.statistics import NormalEquations
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
@@ -35,54 +35,43 @@ class Block:
     """Parameters that hang together, with their part of the objective."""
 
     idxs: IntArray = doc("the parameters, ascending, shape=(n,)")
-    rest: IntArray = doc("rest values, by their place in the block, shape=(n_rest,)")
-    stiff: IntArray = doc("the force constant of each, by its place, shape=(n_rest,)")
+    springs: Springs = doc("springs, by their places in the block")
     gram: FloatArray = doc("G, shape=(n, n)")
     vector: FloatArray = doc("b, shape=(n,)")
-    penalty: FloatArray = doc("of p: s diag(1/w²) + L, shape=(n, n)")
+    penalty: sparse.csr_array = doc("of p: s diag(1/w²) + L, shape=(n, n)")
     pull: FloatArray = doc("s m/w², shape=(n,)")
 
-    def unknowns(self, values: FloatArray) -> FloatArray:
-        """The unknowns of the parameters of the block, shape=(n,)."""
-        found = values.copy()
-        found[self.rest] *= values[self.stiff]
+    def slope(self, values: FloatArray) -> FloatArray:
+        """Gu - b, what the data pull at the unknowns, shape=(n,)."""
+        found: FloatArray = self.gram @ self.springs.unknowns(values) - self.vector
         return found
 
     def gradient(self, values: FloatArray) -> FloatArray:
         """½ ∇F, shape=(n,)."""
-        slope = self.gram @ self.unknowns(values) - self.vector
-        found = slope.copy()
-        found[self.rest] *= values[self.stiff]
-        found[self.stiff] += slope[self.rest] * values[self.rest]
-        gradient: FloatArray = found + self.penalty @ values - self.pull
-        return gradient
+        found: FloatArray = self.springs.pulled(self.slope(values), values) + self.penalty @ values - self.pull
+        return found
 
     def data_hessian(self, values: FloatArray) -> FloatArray:
         """JᵀGJ, shape=(n, n)."""
-        half = self.gram.copy()
-        half[:, self.stiff] += self.gram[:, self.rest] * values[self.rest]
-        half[:, self.rest] = self.gram[:, self.rest] * values[self.stiff]
-        found = half.copy()
-        found[self.stiff] += half[self.rest] * values[self.rest][:, None]
-        found[self.rest] = half[self.rest] * values[self.stiff][:, None]
-        symmetric: FloatArray = 0.5 * (found + found.T)
-        return symmetric
+        return self.springs.curvature(self.gram, values)
 
-    def coupling(self, values: FloatArray) -> FloatArray:
-        """What Gauss-Newton leaves out of the curvature, shape=(n, n)."""
-        slope = self.gram @ self.unknowns(values) - self.vector
-        found = np.zeros_like(self.gram)
-        found[self.stiff, self.rest] = found[self.rest, self.stiff] = slope[self.rest]
+    def hessian(self, values: FloatArray) -> FloatArray:
+        """½ H of Gauss-Newton, shape=(n, n)."""
+        found, penalty = self.data_hessian(values), self.penalty.tocoo()
+        found[penalty.coords] += penalty.data
         return found
 
-    def absolute_hessian(self, values: FloatArray) -> FloatArray:
-        """The sums of the absolute values of what `data_hessian` adds up, |J|ᵀ|G||J|: the size of its rounding."""
-        absolute = replace(self, gram=np.abs(self.gram))
-        return absolute.data_hessian(np.abs(values))
+    def coupling(self, values: FloatArray) -> FloatArray:
+        """What Gauss-Newton leaves out, between the two parameters of each spring, shape=(n_springs,)."""
+        return self.slope(values)[self.springs.rest]
+
+    def rounding(self, values: FloatArray) -> FloatArray:
+        """The diagonal of |J|ᵀ|G||J|, of the absolute values that `data_hessian` adds up, shape=(n,)."""
+        return self.springs.diagonal(np.abs(self.gram), np.abs(values))
 
     def change(self, before: FloatArray, after: FloatArray) -> float:
         """F(after) - F(before), without the cancellation that the difference of two values has."""
-        u, v = self.unknowns(before), self.unknowns(after)
+        u, v = self.springs.unknowns(before), self.springs.unknowns(after)
         data = (v - u) @ (self.gram @ (u + v) - 2.0 * self.vector)
         prior = (after - before) @ (self.penalty @ (before + after) - 2.0 * self.pull)
         return float(data + prior)
@@ -212,15 +201,13 @@ def _blocks(
     for idxs in found:
         where = slice(first, first + len(idxs))
         first = where.stop
-        local_rest = np.flatnonzero(parameters.partners[idxs] >= 0)
         blocks.append(
             Block(
                 idxs=idxs,
-                rest=local_rest,
-                stiff=np.searchsorted(idxs, parameters.partners[idxs[local_rest]]),
+                springs=Springs.among(parameters.partners, idxs),
                 gram=sorted_gram[where, where].toarray(),
                 vector=equations.vector[idxs],
-                penalty=sorted_penalty[where, where].toarray(),
+                penalty=sorted_penalty[where, where],
                 pull=pull[idxs],
             )
         )

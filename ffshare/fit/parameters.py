@@ -16,6 +16,7 @@ from scipy import sparse
 
 from ffshare.assign import Assignment
 from ffshare.errors import SchemeError
+from ffshare.fit.springs import Springs
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
 from ffshare.records import doc, freeze_arrays, record
@@ -148,10 +149,7 @@ class Parameters:
         Returns:
             Their unknowns, shape=(n,).
         """
-        rest = np.flatnonzero(self.partners >= 0)
-        unknowns = np.array(values, dtype=np.float64)
-        unknowns[rest] *= values[self.partners[rest]]
-        return unknowns
+        return Springs.among(self.partners, np.arange(len(self))).unknowns(values)
 
     def jacobian(self, values: FloatArray) -> sparse.csr_array:
         """The derivatives of the unknowns by the parameters, ∂u_i/∂p_j.

@@ -18,13 +18,12 @@ Reference:
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from ffshare.fit.objective import Block, Objective
+from ffshare.fit.quadratic_model import Proposal, QuadraticModel
 from ffshare.model.coordinates import FloatArray
 from ffshare.records import doc, freeze_arrays, record
 
@@ -42,8 +41,6 @@ ADVICE: Mapping[str, str] = {
 """What to do, by status."""
 
 _LEAST_DAMPING, _MOST_DAMPING = 1e-6, 1e12
-# A pivot below this times the diagonal is rounding.
-_LEAST_PIVOT = 1e-13
 
 
 @record
@@ -83,19 +80,6 @@ class Solution:
         freeze_arrays(self, values=np.float64, held=np.bool_)
 
 
-class _Proposal(NamedTuple):
-    """A step of one block and what the quadratic model says of it."""
-
-    values: FloatArray
-    """Where it ends, within the bounds, shape=(n,)."""
-    promised: float
-    """By how much F should fall there."""
-    possible: float
-    """By how much F should fall were there no bounds on the way: 0 at the optimum only."""
-    damping: float
-    """λ, more than asked for where the matrix needs it."""
-
-
 def solve(objective: Objective, start: FloatArray, settings: SolverSettings | None = None) -> Solution:
     """The parameters with the least objective.
 
@@ -112,29 +96,37 @@ def solve(objective: Objective, start: FloatArray, settings: SolverSettings | No
     current = objective.value(values)
     dampings = [0.0] * len(objective.blocks)
     still_open = list(range(len(objective.blocks)))
+    models: dict[int, QuadraticModel] = {}
     history: list[Step] = []
     status = TOO_MANY_STEPS
+    gradient = objective.gradient(values)
     for number in range(limits.max_steps + 1):
-        gradient = objective.gradient(values)
         held = _held(objective, values, gradient)
         norm = float(np.linalg.norm((gradient * objective.scales)[~held]))
         if not (np.isfinite(norm) and np.isfinite(current)):
             status = NOT_FINITE
             break
         least = limits.tolerance * (1.0 + max(current, 0.0)) / max(len(objective.blocks), 1)
-        proposals = [_propose(objective, objective.blocks[i], values, gradient, held, dampings[i]) for i in still_open]
+        for i in still_open:
+            # That of a block whose last step was not taken still holds.
+            if i not in models:
+                models[i] = QuadraticModel.of(objective, objective.blocks[i], values, gradient, held)
+        proposals = [models[i].proposal(dampings[i]) for i in still_open]
         is_done = [
-            each.possible <= least and _is_at_rest(objective, objective.blocks[i], values, gradient, held, least)
-            for i, each in zip(still_open, proposals, strict=True)
+            _is_at_rest(models[i], proposal, dampings[i], least)
+            for i, proposal in zip(still_open, proposals, strict=True)
         ]
         may_step = number < limits.max_steps
         n_taken = 0
         for i, proposal, done in zip(still_open, proposals, is_done, strict=True):
+            taken = False
             if may_step and not done:
                 taken, dampings[i] = _try(objective.blocks[i], values, proposal)
                 n_taken += taken
+            if taken or done:
+                del models[i]
         if n_taken:
-            current = objective.value(values)
+            current, gradient = objective.value(values), objective.gradient(values)
         history.append(
             Step(
                 number=number,
@@ -154,7 +146,7 @@ def solve(objective: Objective, start: FloatArray, settings: SolverSettings | No
             break
     return Solution(
         values=values,
-        held=_held(objective, values, objective.gradient(values)),
+        held=_held(objective, values, gradient),
         objective=current,
         status=status,
         advice=ADVICE[status],
@@ -162,17 +154,12 @@ def solve(objective: Objective, start: FloatArray, settings: SolverSettings | No
     )
 
 
-def _is_at_rest(
-    objective: Objective,
-    block: Block,
-    values: FloatArray,
-    gradient: FloatArray,
-    held: NDArray[np.bool_],
-    least: float,
-) -> bool:
-    """Whether a block has nothing to win by a step that is not damped either."""
-    free = _propose(objective, block, values, gradient, held, 0.0)
-    return free.damping <= _LEAST_DAMPING and free.possible <= least
+def _is_at_rest(model: QuadraticModel, proposal: Proposal, damping: float, least: float) -> bool:
+    """Whether a block has nothing to win, neither by the step that is proposed nor by one that is not damped."""
+    if proposal.possible > least:
+        return False
+    undamped = model.proposal(0.0) if damping else proposal
+    return undamped.damping <= _LEAST_DAMPING and undamped.possible <= least
 
 
 def _held(objective: Objective, values: FloatArray, gradient: FloatArray) -> NDArray[np.bool_]:
@@ -183,7 +170,7 @@ def _held(objective: Objective, values: FloatArray, gradient: FloatArray) -> NDA
     return found
 
 
-def _try(block: Block, values: FloatArray, proposal: _Proposal) -> tuple[bool, float]:
+def _try(block: Block, values: FloatArray, proposal: Proposal) -> tuple[bool, float]:
     """Take the step of a block if it lowers the objective by enough, and the next λ."""
     change = block.change(values[block.idxs], proposal.values)
     # What is cut off at the bounds may leave a step that promises nothing.
@@ -193,88 +180,3 @@ def _try(block: Block, values: FloatArray, proposal: _Proposal) -> tuple[bool, f
             return True, proposal.damping
         return True, 0.1 * proposal.damping if proposal.damping > 10.0 * _LEAST_DAMPING else 0.0
     return False, max(10.0 * proposal.damping, 1e-3)
-
-
-def _propose(
-    objective: Objective,
-    block: Block,
-    values: FloatArray,
-    gradient: FloatArray,
-    held: NDArray[np.bool_],
-    damping: float,
-) -> _Proposal:
-    """The next step of a block."""
-    own = values[block.idxs]
-    free = np.flatnonzero(~held[block.idxs])
-    if not len(free):
-        return _Proposal(own, 0.0, 0.0, 0.0)
-    idxs = block.idxs[free]
-    # As a rule nothing is held, and there is nothing to pick.
-    within = np.ix_(free, free) if len(free) < len(own) else (slice(None), slice(None))
-    scales = objective.scales[idxs]
-    twice = 2.0 * np.outer(scales, scales)
-    half = block.data_hessian(own) + block.penalty
-    exact = half + block.coupling(own)
-    undamped, hessian = None, exact
-    if _may_be_positive(block, exact, held[block.idxs]):
-        hessian = exact[within] * twice
-        undamped = _factor(hessian, 0.0)
-    if undamped is None:
-        hessian = half[within] * twice
-    slope = gradient[idxs] * scales
-    step, used = _damped_step(hessian, slope, damping, undamped)
-    proposed = own.copy()
-    proposed[free] = np.clip(own[free] + step * scales, objective.lower[idxs], objective.upper[idxs])
-    actual = (proposed[free] - own[free]) / scales
-    promised, possible = (-float(slope @ s + 0.5 * s @ (hessian @ s)) for s in (actual, step))
-    return _Proposal(proposed, promised, possible, used)
-
-
-def _may_be_positive(block: Block, hessian: FloatArray, held: NDArray[np.bool_]) -> bool:
-    """Whether the curvature is positive for each parameter and for each pair of a spring: a matrix needs that first."""
-    diagonal = np.diagonal(hessian)
-    free = ~(held[block.stiff] | held[block.rest])
-    stiff, rest = block.stiff[free], block.rest[free]
-    pairs = diagonal[stiff] * diagonal[rest] > hessian[stiff, rest] ** 2
-    return bool(diagonal[~held].min() > 0.0 and pairs.all())
-
-
-class _Factor(NamedTuple):
-    """The Cholesky factor of a curvature whose diagonal is scaled to one."""
-
-    lower: FloatArray
-    """The factor, shape=(n, n)."""
-    roots: FloatArray
-    """Roots of the diagonal, shape=(n,)."""
-
-    def solve(self, vector: FloatArray) -> FloatArray:
-        """The solution for a right-hand side, shape=(n,)."""
-        solved = linalg.cho_solve((self.lower, True), vector / self.roots, check_finite=False)
-        found: FloatArray = solved / self.roots
-        return found
-
-
-def _factor(hessian: FloatArray, damping: float) -> _Factor | None:
-    """The factor of H + λ diag H where that is well above zero in all directions, else None."""
-    diagonal = np.diagonal(hessian)
-    # A parameter that nothing determines stays where it is.
-    roots = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
-    correlation = hessian / np.outer(roots, roots)
-    correlation[np.diag_indices_from(correlation)] = 1.0 + damping
-    try:
-        lower = linalg.cholesky(correlation, lower=True, overwrite_a=True, check_finite=False)
-    except linalg.LinAlgError:
-        return None
-    return _Factor(lower, roots) if np.diagonal(lower).min() ** 2 > _LEAST_PIVOT else None
-
-
-def _damped_step(
-    hessian: FloatArray, gradient: FloatArray, damping: float, undamped: _Factor | None
-) -> tuple[FloatArray, float]:
-    """The solution of (H + λ diag H) s = -g, with the first λ from `damping` up for which it can be solved."""
-    factor = undamped if damping == 0.0 and undamped is not None else _factor(hessian, damping)
-    while factor is None:
-        # The least damping changes well-determined directions by a part in 10⁸, and lets the fit converge.
-        damping = max(10.0 * damping, 1e-8)
-        factor = _factor(hessian, damping)
-    return -factor.solve(gradient), damping

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from ffshare.model.coordinates import FloatArray
-from ffshare.molecules.ragged import IntArray, ranks_in_rows
+from ffshare.molecules.ragged import IntArray
 
 
 class DenseRows(NamedTuple):
@@ -38,14 +38,16 @@ def rows_of(matrix: sparse.csr_array, rows: IntArray) -> DenseRows:
     counts = matrix.indptr[rows + 1] - starts
     (used,) = counts.nonzero()
     counts = counts[used]
-    entries = np.repeat(starts[used], counts) + ranks_in_rows(counts)
+    # The row of each entry, by its place among those that are not empty.
+    of = np.arange(len(used)).repeat(counts)
+    entries = (starts[used] - counts.cumsum() + counts)[of] + np.arange(len(of))
     found = matrix.indices[entries]
     numbers = np.zeros(matrix.shape[1], dtype=np.int64)
     numbers[found] = 1
     (columns,) = numbers.nonzero()
     numbers[columns] = np.arange(len(columns))
     shape = len(used), len(columns)
-    places = np.repeat(np.arange(len(used)) * len(columns), counts) + numbers[found]
+    places = of * len(columns) + numbers[found]
     # Added up, should a row hold a column twice.
-    values: FloatArray = np.bincount(places, weights=matrix.data[entries], minlength=shape[0] * shape[1]).astype(float)
-    return DenseRows(used, columns, values.reshape(shape))
+    values = np.bincount(places, weights=matrix.data[entries], minlength=shape[0] * shape[1])
+    return DenseRows(used, columns, values.astype(np.float64, copy=False).reshape(shape))

@@ -56,7 +56,7 @@ class MoleculeStatistics:
             The pooled sums.
         """
         used, free, dense = rows_of(ties, self.columns)
-        matrix = self.matrix[used].take(used, axis=1)
+        matrix = self.matrix.take(used, axis=0).take(used, axis=1)
         return MoleculeStatistics(
             molecule_idx=self.molecule_idx,
             cluster=self.cluster,
@@ -67,15 +67,6 @@ class MoleculeStatistics:
             n_residuals=self.n_residuals,
             n_clashes=self.n_clashes,
         )
-
-    def score(self, unknowns: FloatArray) -> FloatArray:
-        """Half the derivative of its squared residuals, less: b - G u, shape=(n,).
-
-        Args:
-            unknowns: u of all columns, shape=(n_columns,).
-        """
-        found: FloatArray = self.vector - self.matrix @ unknowns[self.columns]
-        return found
 
 
 @record

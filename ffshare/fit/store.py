@@ -4,19 +4,28 @@ A folder holds one file a chunk of molecules. A file says by a checksum what it 
 weights, background); one that was made of anything else, or was cut short, is made again. Files are written under
 another name and renamed, so that one that has its name is whole. Numbers come back to the last bit, and sums are taken
 in the order of the molecules: a fit that went on ends in the numbers of one that was never stopped.
+
+The matrices, nearly all that there is, are mapped into memory and not read: of a file, only those of the molecule in
+work are there, and processes that pass over one folder share what the system holds of it.
 """
 
 import hashlib
+import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from os import SEEK_CUR
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
+from ffshare.errors import InputError
 from ffshare.fit.parts import sites_of
 from ffshare.fit.residuals import Chunk
 from ffshare.fit.statistics import MoleculeStatistics
 from ffshare.fit.straight import LeftOut
+from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import offsets_of
 from ffshare.records import doc, record
 from ffshare.whole_files import replacing
@@ -84,7 +93,10 @@ def checksum(chunk: Chunk) -> str:
 
 
 class StatisticsFolder:
-    """Statistics of the chunks of a problem in a folder, or in memory where no folder is given."""
+    """Statistics of the chunks of a problem in a folder, or in memory where no folder is given.
+
+    Picklable: what lies in a folder does not travel, other processes read it there.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         """The statistics in a folder.
@@ -94,7 +106,7 @@ class StatisticsFolder:
         """
         self.folder = folder
         self._kept: dict[int, ChunkStatistics] = {}
-        self._n_chunks = 0
+        self._marks: dict[int, str] = {}
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -106,7 +118,7 @@ class StatisticsFolder:
             statistics: Its sums.
             mark: Its checksum.
         """
-        self._n_chunks = max(self._n_chunks, number + 1)
+        self._marks[number] = mark
         if self.folder is None:
             self._kept[number] = statistics
             return
@@ -130,25 +142,52 @@ class StatisticsFolder:
             with self._path(number).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 if str(arrays["mark"]) != mark:
                     return None
-                found = _unpacked(arrays)
+                # Read from end to end, so that its checksums are looked at.
+                found = ChunkStatistics(molecules=_molecules(arrays, arrays["matrices"]), left_out=_left_out(arrays))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
-        self._n_chunks = max(self._n_chunks, number + 1)
+        self._marks[number] = mark
         return found
 
     def __iter__(self) -> Iterator[MoleculeStatistics]:
-        """The molecules of all chunks of this run, in order."""
-        for number in range(self._n_chunks):
-            if self.folder is None:
-                yield from self._kept[number].molecules
-            else:
-                with np.load(self._path(number), allow_pickle=False) as arrays:
-                    found = _unpacked(arrays)
-                yield from found.molecules
+        """The molecules of all chunks of this run, in order.
+
+        Raises:
+            InputError: Files of this run are gone, or another run has put its own in their place.
+        """
+        for number, mark in sorted(self._marks.items()):
+            yield from self._kept[number].molecules if self.folder is None else self._mapped(number, mark)
+
+    def _mapped(self, number: int, mark: str) -> tuple[MoleculeStatistics, ...]:
+        """The molecules of a chunk of this run, their matrices where they lie."""
+        path = self._path(number)
+        with suppress(FileNotFoundError), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if str(arrays["mark"]) == mark:
+                return _molecules(arrays, _mapped_array(file, arrays.zip.getinfo("matrices.npy")))
+        raise InputError(
+            f"{path}: the sums that this run kept there are gone, or another run's by now; run again, and give runs "
+            "at the same time different folders"
+        )
 
     def _path(self, number: int) -> Path:
         assert self.folder is not None
         return self.folder / f"statistics-{number:06d}.npz"
+
+
+def _mapped_array(file: BinaryIO, member: zipfile.ZipInfo) -> FloatArray:
+    """An array of an open archive where it lies: `numpy.savez` does not compress.
+
+    Reference:
+        PKWARE, .ZIP File Format Specification (APPNOTE.TXT) 6.3.10, 4.3.7: a member stands behind a header of 30 bytes,
+        which ends with how long the name and the extra field are that follow.
+    """
+    file.seek(member.header_offset + 26)
+    n_name, n_extra = struct.unpack("<HH", file.read(4))
+    file.seek(n_name + n_extra, SEEK_CUR)
+    np.lib.format.read_magic(file)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    # Nothing cannot be mapped.
+    return np.asarray(np.memmap(file, dtype, "r", file.tell(), shape)) if all(shape) else np.zeros(shape)
 
 
 def _packed(statistics: ChunkStatistics) -> dict[str, np.ndarray]:
@@ -170,10 +209,10 @@ def _packed(statistics: ChunkStatistics) -> dict[str, np.ndarray]:
     }
 
 
-def _unpacked(arrays: "np.lib.npyio.NpzFile") -> ChunkStatistics:
+def _molecules(arrays: Mapping[str, np.ndarray], matrices: FloatArray) -> tuple[MoleculeStatistics, ...]:
     sizes = arrays["sizes"]
     places, squares = offsets_of(sizes).tolist(), offsets_of(sizes**2).tolist()
-    columns, matrices, vectors = arrays["columns"], arrays["matrices"], arrays["vectors"]
+    columns, vectors = arrays["columns"], arrays["vectors"]
     singles = zip(
         arrays["molecule_idxs"].tolist(),
         arrays["clusters"].tolist(),
@@ -182,7 +221,7 @@ def _unpacked(arrays: "np.lib.npyio.NpzFile") -> ChunkStatistics:
         arrays["n_clashes"].tolist(),
         strict=True,
     )
-    molecules = [
+    return tuple(
         MoleculeStatistics(
             molecule_idx=molecule_idx,
             cluster=cluster,
@@ -194,12 +233,12 @@ def _unpacked(arrays: "np.lib.npyio.NpzFile") -> ChunkStatistics:
             n_clashes=n_clashes,
         )
         for i, (molecule_idx, cluster, sum_squares, n_residuals, n_clashes) in enumerate(singles)
-    ]
+    )
+
+
+def _left_out(arrays: Mapping[str, np.ndarray]) -> tuple[LeftOut, ...]:
     torsions = zip(arrays["left_out_sections"].tolist(), arrays["left_out"].tolist(), strict=True)
-    return ChunkStatistics(
-        molecules=tuple(molecules),
-        left_out=tuple(
-            LeftOut(section=section, molecule_idx=row[0], atom_idxs=tuple(row[2:]), n_conformers=row[1])
-            for section, row in torsions
-        ),
+    return tuple(
+        LeftOut(section=section, molecule_idx=row[0], atom_idxs=tuple(row[2:]), n_conformers=row[1])
+        for section, row in torsions
     )

@@ -19,9 +19,7 @@ Reference:
     unequal clusters, Carter, Schnepel and Steigerwald, Rev. Econ. Stat. 99, 698 (2017).
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +27,7 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from ffshare.fit.objective import Block, Objective
-from ffshare.fit.sparse_rows import rows_of
+from ffshare.fit.springs import Springs
 from ffshare.fit.statistics import MoleculeStatistics
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray, offsets_of
@@ -68,21 +66,12 @@ class Uncertainty:
         freeze_arrays(self, **dict.fromkeys(("nominal", "clustered", "data_shares", "n_molecules"), np.float64))
 
 
-class _Scatter(NamedTuple):
-    """How molecules pull at the parameters."""
-
-    pulls: sparse.csr_array
-    """M, shape=(n, n)."""
-    n_molecules: FloatArray
-
-
 def uncertainty(
     objective: Objective,
     values: FloatArray,
     held: NDArray[np.bool_],
     molecules: Iterable[MoleculeStatistics],
     columns: IntArray,
-    repeated: frozenset[str] = frozenset(),
     noise: float | None = None,
     clustered: bool = True,
 ) -> Uncertainty:
@@ -94,7 +83,6 @@ def uncertainty(
         held: Parameters that are held fast, which have no error, shape=(n,).
         molecules: Sums molecule by molecule.
         columns: Columns of those sums that the parameters are, ascending, shape=(n,).
-        repeated: Clusters of which there are several records.
         noise: s; by default what the residuals say.
         clustered: Whether the covariance is the clustered one.
 
@@ -103,41 +91,35 @@ def uncertainty(
     """
     curvatures = [_curvature(objective, block, values, held) for block in objective.blocks]
     squares = objective.squared_residuals(values)
-    n_used = sum(float(np.sum(each.covariance * each.data)) for each in curvatures)
+    n_used = sum(each.n_used for each in curvatures)
     found = float(np.sqrt(squares / max(objective.equations.n_residuals - n_used, 1.0)))
-    scale = found if noise is None else noise
-    scatter = _scatter(objective, values, molecules, columns, repeated)
+    scale = found**2 if noise is None else noise**2
+    scatter = _scatter(objective, values, molecules, columns)
     n = len(values)
-    errors = np.full((2, n), np.nan)
-    shares = np.zeros(n)
-    entries: list[tuple[FloatArray, IntArray, IntArray]] = []
+    errors, shares = np.full((2, n), np.nan), np.zeros(n)
+    covariances = []
     for each in curvatures:
-        pulls = scatter.pulls[each.idxs][:, each.idxs].toarray()
-        # Of the one that is not asked for only the diagonal is made.
-        nominal, robust = (
-            each.covariance @ middle for middle in (scale**2 * each.data + each.prior, pulls + each.prior)
+        inverse, pulls = each.inverse, scatter.pulls[each.idxs][:, each.idxs].toarray()
+        of_prior = each.prior @ inverse
+        of_pulls = (pulls + each.prior) @ inverse
+        # Of the data no product is made: C (s²A + P) C is s² C + (1 - s²) C P C, since C (A + P) C is C.
+        variances = (
+            scale * np.diagonal(inverse) + (1.0 - scale) * (inverse * of_prior).sum(axis=0),
+            (inverse * of_pulls).sum(axis=0),
         )
-        variances = [(half * each.covariance).sum(axis=1) for half in (nominal, robust)]
         errors[:, each.idxs] = np.sqrt(np.maximum(variances, 0.0))
         errors[:, each.idxs[each.loose]] = np.nan
         shares[each.idxs] = each.shares
-        chosen = (robust if clustered else nominal) @ each.covariance
-        entries.append((chosen.ravel(), np.repeat(each.idxs, len(each.idxs)), np.tile(each.idxs, len(each.idxs))))
+        covariances.append(inverse @ of_pulls if clustered else scale * inverse + (1.0 - scale) * (inverse @ of_prior))
     few = scatter.n_molecules < FEW_MOLECULES
     errors[1, few] = np.fmax(errors[0, few], errors[1, few])
-    data, rows, places = (
-        (np.concatenate(parts) for parts in zip(*entries, strict=True)) if entries else (np.zeros(0),) * 3
-    )
-    covariance = sparse.coo_array((data, (rows.astype(int), places.astype(int))), shape=(n, n))
-    # Blocks do not overlap: there is nothing to add up.
-    covariance.has_canonical_format = True
     return Uncertainty(
         nominal=errors[0],
         clustered=errors[1],
         data_shares=shares,
         n_molecules=scatter.n_molecules,
         noise=found,
-        covariance=sparse.csr_array(covariance),
+        covariance=_side_by_side([each.idxs for each in curvatures], covariances, n),
     )
 
 
@@ -145,9 +127,12 @@ class _Curvature(NamedTuple):
     """The free parameters of a block and how sharply they are determined."""
 
     idxs: IntArray
-    covariance: FloatArray
-    data: FloatArray
-    prior: FloatArray
+    inverse: FloatArray
+    """C, shape=(n, n)."""
+    prior: sparse.csr_array
+    """P, shape=(n, n)."""
+    n_used: float
+    """How many residuals the data spend on them: the trace of CA."""
     shares: FloatArray
     loose: NDArray[np.bool_]
     """Parameters of which a direction has no curvature."""
@@ -155,18 +140,26 @@ class _Curvature(NamedTuple):
 
 def _curvature(objective: Objective, block: Block, values: FloatArray, held: NDArray[np.bool_]) -> _Curvature:
     free = np.flatnonzero(~held[block.idxs])
+    hessian, prior = block.hessian(values[block.idxs]), block.penalty
+    # As a rule nothing is held, and there is nothing to pick.
+    if len(free) < len(hessian):
+        hessian, prior = (matrix[free][:, free] for matrix in (hessian, prior))
     idxs = block.idxs[free]
-    within = np.ix_(free, free)
-    data, prior = block.data_hessian(values[block.idxs])[within], block.penalty[within]
     scales = objective.scales[idxs]
-    covariance, loose = _inverse((data + prior) * np.outer(scales, scales))
-    covariance *= np.outer(scales, scales)
-    before, _ = _inverse(prior * np.outer(scales, scales))
+    hessian *= scales
+    hessian *= scales[:, None]
+    inverse, loose = _inverse(hessian)
+    # The trace of CH, which is 1 for each direction that has a curvature.
+    n_used = float(np.vdot(inverse, hessian))
+    inverse *= scales
+    inverse *= scales[:, None]
+    n_used -= float((inverse * prior).sum())
+    before, _ = _inverse(prior.toarray() * np.outer(scales, scales))
     variances = np.diagonal(before) * scales**2
     without = variances <= 0.0
-    shares = 1.0 - np.diagonal(covariance) / np.where(without, 1.0, variances)
+    shares = 1.0 - np.diagonal(inverse) / np.where(without, 1.0, variances)
     shares = np.where(without, np.where(loose, 0.0, 1.0), np.clip(shares, 0.0, 1.0))
-    return _Curvature(idxs, covariance, data, prior, shares, loose)
+    return _Curvature(idxs, inverse, prior, n_used, shares, loose)
 
 
 def _inverse(matrix: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -178,10 +171,11 @@ def _inverse(matrix: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
     if np.count_nonzero(matrix) == np.count_nonzero(diagonal):
         alone = diagonal <= _LEAST_CURVATURE * max(float(diagonal.max()), 0.0)
         return np.diag(np.divide(1.0, diagonal, out=np.zeros(n), where=~alone)), alone
-    factor, failed = linalg.lapack.dpotrf(matrix, lower=1)
+    # Transposed, since LAPACK takes columns for rows.
+    factor, failed = linalg.lapack.dpotrf(matrix.T)
     if not failed:
-        inverse, _ = linalg.lapack.dpotri(factor, lower=1)
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        half, _ = linalg.lapack.dpotri(factor, overwrite_c=1)
+        inverse = np.where(np.tri(n, dtype=bool), half.T, half)
         # The norms are no less than the largest eigenvalues of both.
         if np.linalg.norm(matrix) * np.linalg.norm(inverse) < 1.0 / _LEAST_CURVATURE:
             return inverse, np.zeros(n, dtype=bool)
@@ -192,74 +186,54 @@ def _inverse(matrix: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
     return (kept / eigenvalues[good]) @ kept.T, loose
 
 
+def _side_by_side(idxs: Sequence[IntArray], blocks: Sequence[FloatArray], n: int) -> sparse.csr_array:
+    """A matrix of blocks that do not overlap, from the rows and columns of each, shape=(n, n)."""
+    lengths = np.zeros(n, dtype=np.int64)
+    for own in idxs:
+        lengths[own] = len(own)
+    pointers = offsets_of(lengths)
+    data, columns = np.zeros(pointers[-1]), np.zeros(pointers[-1], dtype=np.int64)
+    for own, block in zip(idxs, blocks, strict=True):
+        places = pointers[own][:, None] + np.arange(len(own))
+        data[places], columns[places] = block, own
+    return sparse.csr_array((data, columns, pointers), shape=(n, n))
+
+
+class _Scatter(NamedTuple):
+    """How molecules pull at the parameters."""
+
+    pulls: sparse.csr_array
+    """M, shape=(n, n)."""
+    n_molecules: FloatArray
+    """By how many molecules each parameter is determined, shape=(n,)."""
+
+
 def _scatter(
-    objective: Objective,
-    values: FloatArray,
-    molecules: Iterable[MoleculeStatistics],
-    columns: IntArray,
-    repeated: frozenset[str],
+    objective: Objective, values: FloatArray, molecules: Iterable[MoleculeStatistics], columns: IntArray
 ) -> _Scatter:
-    """M, and by how many molecules each parameter is determined."""
-    n = len(values)
-    unknowns, jacobian = objective.parameters.unknowns(values), objective.parameters.jacobian(values)
-    sums, squares = np.zeros(n), np.zeros(n)
-    pulls, places = [np.zeros(0)], [np.zeros(0, dtype=np.int64)]
-    for one in _clusters(molecules, columns, unknowns, repeated):
-        # No row of the derivatives is empty.
-        _, touched, dense = rows_of(jacobian, one.columns)
-        amount = (dense * (one.matrix @ dense)).sum(axis=0)
-        sums[touched] += amount
-        squares[touched] += amount**2
-        pulls.append(dense.T @ one.vector)
-        places.append(touched)
-    n_clusters = len(pulls) - 1
-    pointers = offsets_of(np.array([len(each) for each in places[1:]], dtype=np.int64))
-    rows = sparse.csr_array((np.concatenate(pulls), np.concatenate(places), pointers), shape=(n_clusters, n))
-    total = sparse.csr_array(rows.T @ rows)
-    if n_clusters > 1:
-        total = total * (n_clusters / (n_clusters - 1.0))
-    counts = np.divide(sums**2, squares, out=np.zeros(n), where=squares > 0.0)
-    return _Scatter(total, counts)
-
-
-def _clusters(
-    molecules: Iterable[MoleculeStatistics], columns: IntArray, unknowns: FloatArray, repeated: frozenset[str]
-) -> Iterator[MoleculeStatistics]:
-    """One record a molecule, by the parameters' columns, with its pull at the unknowns for its vector.
-
-    Records of a molecule that comes several times wait for one another.
-    """
-    waiting: dict[str, MoleculeStatistics] = {}
-
-    def numbered() -> Iterator[MoleculeStatistics]:
-        for each in molecules:
-            places = np.searchsorted(columns, each.columns)
-            if len(columns) and np.array_equal(columns[np.minimum(places, len(columns) - 1)], each.columns):
-                score = each.vector - each.matrix @ unknowns[places]
-                yield replace(each, columns=places, vector=score)
-            else:
-                kept = np.isin(each.columns, columns)
-                some = replace(
-                    each,
-                    columns=np.searchsorted(columns, each.columns[kept]),
-                    matrix=each.matrix[np.ix_(kept, kept)],
-                    vector=each.vector[kept],
-                )
-                yield replace(some, vector=some.score(unknowns))
-
-    for each in numbered():
-        if each.cluster in repeated:
-            waiting[each.cluster] = _joined(waiting[each.cluster], each) if each.cluster in waiting else each
-        else:
-            yield each
-    yield from chain(waiting.values())
-
-
-def _joined(first: MoleculeStatistics, second: MoleculeStatistics) -> MoleculeStatistics:
-    columns = np.union1d(first.columns, second.columns)
-    matrix, vector = np.zeros((len(columns), len(columns))), np.zeros(len(columns))
-    for each in (first, second):
-        places = np.searchsorted(columns, each.columns)
-        matrix[np.ix_(places, places)] += each.matrix
-        vector[places] += each.vector
-    return replace(first, columns=columns, matrix=matrix, vector=vector)
+    """How molecules pull at the parameters; records of one molecule pull together."""
+    partners, unknowns = objective.parameters.partners, objective.parameters.unknowns(values)
+    # What lies behind the last column is none.
+    known = np.append(columns, -1)
+    numbers: dict[str, int] = {}
+    rows, places, pulls, amounts = [], [np.zeros(0, dtype=np.int64)], [np.zeros(0)], [np.zeros(0)]
+    for each in molecules:
+        rows.append(numbers.setdefault(each.cluster, len(numbers)))
+        mine, matrix, vector = np.searchsorted(columns, each.columns), each.matrix, each.vector
+        kept = known[mine] == each.columns
+        if not kept.all():
+            mine, matrix, vector = mine[kept], matrix[np.ix_(kept, kept)], vector[kept]
+        springs, own = Springs.among(partners, mine), values[mine]
+        places.append(mine)
+        pulls.append(springs.pulled(vector - matrix @ unknowns[mine], own))
+        amounts.append(springs.diagonal(matrix, own))
+    where = np.repeat(rows, [len(each) for each in places[1:]]).astype(np.int64), np.concatenate(places)
+    by_molecule, weights = (
+        sparse.csr_array(sparse.coo_array((np.concatenate(parts), where), shape=(len(numbers), len(values))))
+        for parts in (pulls, amounts)
+    )
+    total = sparse.csr_array(by_molecule.T @ by_molecule)
+    if len(numbers) > 1:
+        total = total * (len(numbers) / (len(numbers) - 1.0))
+    squares = (weights**2).sum(axis=0)
+    return _Scatter(total, np.divide(weights.sum(axis=0) ** 2, squares, out=np.zeros(len(values)), where=squares > 0.0))

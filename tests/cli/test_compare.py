@@ -79,7 +79,7 @@ def test_terms_change_the_numbers_of_parameters(cli, reference):
 def test_a_folder_keeps_finished_fits_and_the_result(cli, reference, results, molecules):
     arguments = ("compare", "--reference", reference, "--scheme", "gaff", *QUICK, "--out", results / "new", "--json")
     first = cli(*arguments)
-    assert sorted(path.name for path in (results / "new").iterdir()) == ["comparison.json", "fits"]
+    assert sorted(path.name for path in (results / "new").iterdir()) == ["comparison.json", "fits", "sums"]
     assert json.loads((results / "new" / "comparison.json").read_text(encoding="utf-8")) == first.json
     fits = sorted((results / "new" / "fits").iterdir())
     assert len(fits) == 4

@@ -19,6 +19,7 @@ from ffshare.fit import (
     read_settings,
     settings_text,
 )
+from ffshare.fit.run.soft_ties import CANDIDATES
 
 
 def fields(instance):
@@ -84,6 +85,21 @@ def test_one_text_stands_for_a_list_of_one():
     assert short == parse_settings(long, "run.yaml")
 
 
+@pytest.mark.parametrize(("text", "strength"), [("choose", "choose"), ("0", 0.0), ("2.5", 2.5)])
+def test_the_strength_of_soft_ties_is_a_number_or_left_to_the_data(text, strength):
+    told = parse_settings(f"soft_ties: {{strength: {text}}}", "run.yaml")
+    assert told.soft_ties.strength == strength
+    assert parse_settings(settings_text(settings=told), "run.yaml") == told
+    assert f"  strength: {strength}\n" in settings_text(settings=told)
+    other = RunSettings(soft_ties={"strength": 1.0})
+    assert told.differences(other) == [f"soft_ties.strength: {strength} here, 1.0 there"]
+
+
+def test_the_file_names_the_strengths_that_are_tried():
+    text = " ".join(line.strip("# ") for line in settings_text().splitlines())
+    assert f"choose: the one of {', '.join(f'{strength:g}' for strength in CANDIDATES)} whose fits do best" in text
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -97,6 +113,10 @@ def test_one_text_stands_for_a_list_of_one():
         ("weights: {force: .nan}", r"weights.force: is nan; expected greater than 0"),
         ("weights: {force: many}", r"weights.force: is 'many'; expected a valid number"),
         ("weights: {force: true}", r"weights.force: is True; expected a number, not true"),
+        ("soft_ties: {strength: -1}", r"line 1: soft_ties.strength: is -1; expected a number from 0 up, or choose"),
+        ("soft_ties: {strength: chose}", r"soft_ties.strength: is 'chose'; expected a number from 0 up, or choose"),
+        ("soft_ties: {strength: true}", r"soft_ties.strength: is True; expected a number from 0 up, or choose"),
+        ("soft_ties: {strength: .inf}", r"soft_ties.strength: is inf; expected a number from 0 up, or choose"),
         ("charges: am1", r"charges: is 'am1'; expected 'reference', 'openff', "),
         ("sections: [Bonds, vdW]", r"line 1: sections.1: is 'vdW'; expected 'Bonds', 'Angles'"),
         ("solver:", r"solver: is empty; expected settings, indented below it"),

@@ -85,15 +85,20 @@ def test_errors_are_those_of_plain_matrix_algebra(case, noise):
     np.testing.assert_allclose(found.covariance.toarray(), clustered, atol=1e-10 * np.abs(clustered).max())
     shares = 1 - np.diag(inverse) / np.diag(np.linalg.inv(prior))
     np.testing.assert_allclose(found.data_shares, shares, atol=1e-10)
+    plain = uncertainty(
+        objective, solution.values, solution.held, molecules, np.arange(len(parameters)), noise=noise, clustered=False
+    )
+    np.testing.assert_allclose(plain.covariance.toarray(), nominal, atol=1e-10 * np.abs(nominal).max())
+    np.testing.assert_array_equal(plain.clustered, found.clustered)
 
 
 def test_records_of_one_molecule_count_as_one(case):
     parameters, rows, targets, members = case
-    clusters = [str(number // 2) for number in range(24)]
-    objective, solution, molecules = solved(case, Priors(), clusters=clusters)
+    objective, solution, molecules = solved(case, Priors())
     columns = np.arange(len(parameters))
     apart = uncertainty(objective, solution.values, solution.held, molecules, columns)
-    together = uncertainty(objective, solution.values, solution.held, molecules, columns, frozenset(clusters))
+    renamed = [replace(each, cluster=str(each.molecule_idx // 2)) for each in molecules]
+    together = uncertainty(objective, solution.values, solution.held, renamed, columns)
     joined = molecules_of(rows, targets, members // 2)
     expected = uncertainty(objective, solution.values, solution.held, joined, columns)
     np.testing.assert_allclose(together.clustered, expected.clustered, rtol=1e-9)
@@ -125,6 +130,33 @@ def test_parameters_that_are_held_have_no_error(case):
     free = uncertainty(objective, solution.values, ~np.ones(8, dtype=bool), molecules, np.arange(8))
     # What is held no longer blurs the others.
     assert np.nanmin(free.nominal[~held] - found.nominal[~held]) >= -1e-12
+
+
+def test_the_covariance_has_the_blocks_of_the_parameters_that_are_not_held(case):
+    parameters, rows, targets, members = case
+    # The last two parameters hang together with no other one.
+    rows = rows.copy()
+    rows[members < 12, 6:] = 0.0
+    rows[members >= 12, :6] = 0.0
+    objective, solution, molecules = solved((parameters, rows, targets, members), Priors())
+    held = np.zeros(len(parameters), dtype=bool)
+    held[5] = True
+    found = uncertainty(objective, solution.values, held, molecules, np.arange(len(parameters))).covariance
+    blocks = np.array([1, 1, 1, 1, 1, 0, 2, 2])
+    expected = (blocks[:, None] == blocks) & (blocks > 0)
+    np.testing.assert_array_equal(found.toarray() != 0.0, expected)
+    np.testing.assert_allclose(found.toarray(), found.toarray().T, rtol=1e-9)
+
+
+def test_errors_that_lie_far_above_the_weights_keep_what_the_prior_says(case):
+    parameters, rows, targets, members = case
+    rows = rows.copy()
+    rows[:, 7] *= 1e-7
+    objective, solution, molecules = solved((parameters, rows, targets, members), Priors())
+    columns = np.arange(len(parameters))
+    found = uncertainty(objective, solution.values, solution.held, molecules, columns, noise=1e3)
+    assert found.data_shares[7] < 1e-6
+    assert found.nominal[7] == pytest.approx(objective.scales[7], rel=1e-4)
 
 
 def test_without_a_prior_what_the_data_do_not_see_has_no_error(case):

@@ -7,10 +7,13 @@ is fitted to all molecules, to count what the data identify.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
-from typing import cast
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -67,7 +70,8 @@ def compare(
         settings: How to compare.
         hessians: Hessians by mapped SMILES, for prior means; without one a molecule is guessed by elements.
         workers: Processes.
-        folder: Where finished fits are kept, so that a comparison that was ended goes on there. Sums are in memory.
+        folder: Where finished fits (`fits`) and the sums over the data (`sums`) are kept, so that a comparison that was
+            ended goes on there; None: the sums lie in a temporary folder, which goes at the end.
         progress: Called with the number of fits done and of all.
 
     Returns:
@@ -88,43 +92,67 @@ def compare(
     charges = reference_charges(reference.molecules) if choices.charges == REFERENCE_CHARGES else choices.charges
     labelled = [choices.terms.labelled(each.load().assign(batch), sites) for each in taking_part]
     bases = choices.terms.bases(labelled)
-    place = None if folder is None else Path(folder)
-    if place is not None:
-        place.mkdir(parents=True, exist_ok=True)
-    sums = SiteSums.of(
-        labelled[0],
-        bases,
-        reference.molecules,
-        Background(assignment=behind, charges=charges, sections=("vdW", "Electrostatics")),
-        choices.weights,
-    )
     values = slot_values(sites, bases, reference.molecules, hessians)
-    contest = Contest(
-        terms=choices.terms,
-        sites=sites,
-        bases=bases,
-        sums=sums,
-        values=values,
-        folds=splits,
-        candidates=choices.candidates,
-        folder=place,
-        mark=_mark(sums, values.guess, values.table, choices),
-    )
-    tasks = [Task(contestant=each, fold=fold) for each in taking_part for fold in (WHOLE, *range(len(splits)))]
-    found: list[FoldScores | WholeScores] = []
-    for scores in map_chunks(contest, tasks, workers=workers):
-        found.append(scores)
-        if progress is not None:
-            progress(len(found), len(tasks))
+    with _places(None if folder is None else Path(folder)) as places:
+        sums = SiteSums.of(
+            labelled[0],
+            bases,
+            reference.molecules,
+            Background(assignment=behind, charges=charges, sections=("vdW", "Electrostatics")),
+            choices.weights,
+            places.sums,
+        )
+        contest = Contest(
+            terms=choices.terms,
+            sites=sites,
+            bases=bases,
+            sums=sums,
+            values=values,
+            folds=splits,
+            candidates=choices.candidates,
+            folder=places.fits,
+            mark=_mark(sums, values.guess, values.table, choices),
+        )
+        tasks = [Task(contestant=each, fold=fold) for each in taking_part for fold in (WHOLE, *range(len(splits)))]
+        found: list[FoldScores | WholeScores] = []
+        # Closed before the sums go: no worker is left to miss them.
+        with closing(map_chunks(contest, tasks, workers=workers)) as results:
+            for scores in results:
+                found.append(scores)
+                if progress is not None:
+                    progress(len(found), len(tasks))
+        of_table = sums.errors(values.table)
     return summarised(
         terms=str(choices.terms),
         schemes=_gathered(taking_part, tasks, found),
-        table=sums.errors(values.table),
+        table=of_table,
         reference=reference,
         n_bootstrap=choices.n_bootstrap,
         seed=choices.seed,
         n_hessians=sum(molecule.smiles in (hessians or {}) for molecule in reference.molecules),
     )
+
+
+class _Places(NamedTuple):
+    """Where a comparison keeps what it has done."""
+
+    fits: Path | None
+    """Finished fits; None: nowhere."""
+    sums: Path
+    """Sums over the data."""
+
+
+@contextmanager
+def _places(folder: Path | None) -> Iterator[_Places]:
+    """Places in a folder, or without one a place for the sums that goes when the block ends, with an error or not."""
+    if folder is None:
+        with TemporaryDirectory(prefix="ffshare-sums-") as temporary:
+            yield _Places(None, Path(temporary))
+    else:
+        fits, sums = folder / "fits", folder / "sums"
+        for each in (fits, sums):
+            each.mkdir(parents=True, exist_ok=True)
+        yield _Places(fits, sums)
 
 
 def _gathered(
@@ -152,7 +180,7 @@ def _mark(sums: SiteSums, guess: np.ndarray, table: np.ndarray, settings: Compar
     digest.update(json.dumps([asdict(settings.weights), settings.n_folds, settings.seed]).encode())
     for array in (guess, table):
         digest.update(np.ascontiguousarray(array).tobytes())
-    for each in (*sums.energies.molecules, *sums.forces.molecules):
+    for each in chain(sums.energies.molecules, sums.forces.molecules):
         digest.update(each.matrix.tobytes())
         digest.update(each.vector.tobytes())
     return digest.hexdigest()

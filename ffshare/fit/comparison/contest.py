@@ -73,7 +73,7 @@ class Task:
 
 
 class Contest:
-    """All that the tasks of a comparison share. Picklable: it travels to each worker once."""
+    """All that the tasks of a comparison share. Picklable: it travels to each worker once, sums in a folder do not."""
 
     def __init__(
         self,
@@ -145,6 +145,7 @@ class Contest:
 
     def _fold(self, problem: SchemeProblem, task: Task) -> FoldScores:
         fold = self._folds[task.fold]
+        validation = self._sums.of_molecules(fold.validation)
 
         # Each fit starts where the last one ended: only priors have changed.
         last: FloatArray | None = None
@@ -153,8 +154,7 @@ class Contest:
             nonlocal last
             fitted = problem.fit(fold.inner, choice, CHOOSING, last)
             last = fitted.values
-            errors = self._sums.errors(fitted.amplitudes)
-            energies, forces = errors.squares[fold.validation].sum(axis=0)
+            energies, forces = validation.errors(fitted.amplitudes).squares.sum(axis=0)
             return float(energies / self._sums.energy_error**2 + forces / self._sums.force_error**2)
 
         choice = choose(loss, self._candidates, task.contestant.is_soft)

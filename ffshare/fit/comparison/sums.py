@@ -4,10 +4,14 @@ Energies and forces are summed apart and without weights, so that from the ampli
 weighted objective of a fit and, without another look at the data, the errors of energies and of forces:
 
     Σ e² = c - 2 bᵀφ + φᵀGφ.
+
+They are by far the largest thing in a comparison. In a folder they are written once, and every process passes over them
+there, molecule by molecule.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
@@ -97,6 +101,7 @@ class SiteSums:
         reference: Sequence[ReferenceMolecule],
         background: Background,
         weights: Weights,
+        folder: Path | None = None,
     ) -> "SiteSums":
         """The sums of some reference data.
 
@@ -106,6 +111,7 @@ class SiteSums:
             reference: Reference data of the molecules of its batch, in their order.
             background: What is subtracted from the data.
             weights: Errors allowed; one error for all energies, and one for all forces.
+            folder: Where they are kept, see `ffshare.fit.gather`; None: in memory.
 
         Returns:
             The sums.
@@ -118,7 +124,7 @@ class SiteSums:
                 "a comparison takes one error for all energies: leave energy_per and softening as they are"
             )
         found = []
-        for energy, force in ((1.0, NEVER), (NEVER, 1.0)):
+        for kind, energy, force in (("energies", 1.0, NEVER), ("forces", NEVER, 1.0)):
             problem = FitProblem.of(
                 labelled,
                 sections=tuple(bases),
@@ -129,12 +135,28 @@ class SiteSums:
             )
             # Sites without a rule take part: the amplitudes of their slots come from elsewhere.
             problem = replace(problem, skipped=np.zeros(0, dtype=np.int64))
-            gathered = gather(problem, reference)
+            gathered = gather(problem, reference, None if folder is None else folder / kind)
             every = _EachOnce(molecules=gathered.molecules, names=tuple(each.smiles for each in reference))
             found.append(replace(gathered, molecules=every))
         return cls(
             energies=found[0], forces=found[1], energy_error=float(weights.energy), force_error=float(weights.force)
         )
+
+    def of_molecules(self, molecules: IntArray) -> "SiteSums":
+        """The sums of some of the molecules.
+
+        Args:
+            molecules: Molecules, ascending.
+
+        Returns:
+            Their sums; those of the others are not looked at.
+        """
+        chosen = frozenset(molecules.tolist())
+
+        def is_chosen(statistics: MoleculeStatistics) -> bool:
+            return statistics.molecule_idx in chosen
+
+        return replace(self, energies=self.energies.of_molecules(is_chosen), forces=self.forces.of_molecules(is_chosen))
 
     def tied(self, ties: LinearTying) -> tuple[MoleculeStatistics, ...]:
         """The sums of the objective by the free parameters of a tying, molecule by molecule.

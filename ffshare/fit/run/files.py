@@ -6,6 +6,7 @@ import json
 import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,11 @@ def _report(run: FitRun, written: Written, settings_checksum: str) -> dict[str, 
             "confirmed_by_rows": known.confirmed,
             "eigenvalues": known.eigenvalues.tolist(),
         },
+        "soft_ties": {
+            "strength": run.soft_ties.strength,
+            "n_ties": len(run.soft_ties.ties.edges),
+            "choice": None if run.soft_ties.choice is None else asdict(run.soft_ties.choice),
+        },
         "left_out": {
             "records": len(run.data.failures),
             "molecules": len(run.skipped),
@@ -109,6 +115,7 @@ def _summary(run: FitRun, written: Written) -> dict[str, Any]:
         "n_identified": result.identifiability.rank,
         "n_not_identified_alone": sum(UNIDENTIFIED in flags for flags in result.flags),
         "n_at_bounds": sum(AT_BOUND in flags for flags in result.flags),
+        "soft_tie_strength": run.soft_ties.strength,
         "n_changed": written.n_changed,
         "errors": [
             _errors("energies", "kcal/mol", run.misfit.energies),

@@ -8,14 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ffshare.assign import Assignment
-from ffshare.assign.parents import soft_ties
 from ffshare.errors import InputError
 from ffshare.fit.accumulate import accumulate
 from ffshare.fit.evaluate import uncovered_molecules
 from ffshare.fit.fit import fit_sums
 from ffshare.fit.parameters import Parameters
-from ffshare.fit.priors import NO_SOFT_TIES, SoftTies
 from ffshare.fit.problem import FitProblem
 from ffshare.fit.reference import ReferenceData
 from ffshare.fit.result import FitResult
@@ -23,16 +20,18 @@ from ffshare.fit.rows import row_factor
 from ffshare.fit.run.charges import charge
 from ffshare.fit.run.inputs import RunInputs
 from ffshare.fit.run.misfit import Misfit, misfit
+from ffshare.fit.run.soft_ties import SoftTiesOfRun, soft_ties_of_run
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
 from ffshare.parallel import one_thread
 from ffshare.records import doc, record
 
-READING, ASSIGNING, CHARGING, SUMMING, SOLVING, COMPARING = (
+READING, ASSIGNING, CHARGING, SUMMING, CHOOSING, SOLVING, COMPARING = (
     "reading reference data",
     "assigning parameters",
     "charges",
     "sums over the data",
+    "choosing the strength of soft ties",
     "solving",
     "errors before and after",
 )
@@ -56,6 +55,7 @@ class FitRun:
     result: FitResult = doc("the fit")
     misfit: Misfit = doc("errors before and after")
     skipped: Mapping[int, str] = doc("molecules of the data that did not take part, and why")
+    soft_ties: SoftTiesOfRun = doc("which parameters were drawn together, how strongly, and how that was chosen")
 
 
 @one_thread()
@@ -100,38 +100,39 @@ def run_fit(inputs: RunInputs, folder: str | Path | None = None, progress: Progr
             f"{skipped[first]}"
         )
     sums = accumulate(problem, data.molecules, kept, progress=lambda done: tell(SUMMING, done, n))
+    choices, fixed = settings.fit_settings(), _numbers(problem.parameters, settings.fixed)
+    soft = soft_ties_of_run(
+        problem, sums, settings.soft_ties.strength, choices, fixed, lambda done, of: tell(CHOOSING, done, of)
+    )
     tell(SOLVING, 0, None)
-    parameters = problem.parameters
 
     def factor(directions: FloatArray) -> FloatArray:
         return row_factor(problem, data.molecules, directions)
 
     result = fit_sums(
         problem.assignment,
-        parameters,
+        problem.parameters,
         sums,
-        settings.fit_settings(),
-        soft_ties=_soft_ties(assignment, parameters, settings.soft_ties.strength),
-        fixed=_numbers(parameters, settings.fixed),
+        choices,
+        soft_ties=soft.ties,
+        fixed=fixed,
         factor=factor,
     )
     tell(COMPARING, 0, None)
     found = misfit(problem, result.tables(), data.molecules)
     return FitRun(
-        inputs=inputs, data=data, charges=method, result=result, misfit=found, skipped=dict(sorted(skipped.items()))
+        inputs=inputs,
+        data=data,
+        charges=method,
+        result=result,
+        misfit=found,
+        skipped=dict(sorted(skipped.items())),
+        soft_ties=soft,
     )
 
 
 def _silent(stage: str, n_done: int, n_all: int | None) -> None:
     pass
-
-
-def _soft_ties(assignment: Assignment, parameters: Parameters, strength: float) -> SoftTies:
-    if not strength:
-        return NO_SOFT_TIES
-    keys = assignment.tying().keys
-    pairs = [(keys[child], keys[parent]) for child, parent in soft_ties(assignment).tolist()]
-    return SoftTies.between(parameters, pairs, strength)
 
 
 def _numbers(parameters: Parameters, names: Sequence[str]) -> IntArray:

@@ -73,7 +73,7 @@ class Parts(NamedTuple):
         return SchemeProblem.of(self.labelled, self.sites, self.bases, self.sums, self.values, edges)
 
 
-def parts_of(scheme, molecules, terms=COMMON, hessians=None, weights=WEIGHTS):
+def parts_of(scheme, molecules, terms=COMMON, hessians=None, weights=WEIGHTS, folder=None):
     """The parts of a comparison of one scheme on some molecules."""
     batch = reference_of(molecules).batch()
     sites = CommonSites.of(batch)
@@ -81,7 +81,7 @@ def parts_of(scheme, molecules, terms=COMMON, hessians=None, weights=WEIGHTS):
     bases = terms.bases([labelled])
     behind = scheme_of("openff-2.2.1").assign(batch)
     background = Background(assignment=behind, charges="gasteiger", sections=("vdW", "Electrostatics"))
-    sums = SiteSums.of(labelled, bases, molecules, background, weights)
+    sums = SiteSums.of(labelled, bases, molecules, background, weights, folder)
     return Parts(molecules, sites, labelled, bases, background, sums, slot_values(sites, bases, molecules, hessians))
 
 

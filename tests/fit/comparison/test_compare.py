@@ -1,10 +1,6 @@
 """Whole comparisons: nothing leaks, and nothing but the data and the settings changes a number."""
 
 import dataclasses
-import json
-import re
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,45 +8,14 @@ from rdkit import Chem
 
 from ffshare.assign.parents import parent_edges
 from ffshare.errors import InputError, SchemeError
-from ffshare.fit import Weights
-from ffshare.fit.comparison import Candidates, ComparisonSettings, TermsOf, compare
+from ffshare.fit.comparison import Candidates
 from ffshare.fit.comparison.contest import FITTING, Contest, Task
 from ffshare.fit.comparison.contestants import Contestant
 from ffshare.fit.comparison.folds import constitution, folds
 from ffshare.fit.comparison.scheme import Choice
 from ffshare.molecules import GraphBatch, mapped_smiles, molecule_from_smiles
-from tests.fit.comparison.samples import COMMON, OWN, WEIGHTS, data, hessian_of, parts_of, reference_of, spoilt
-from tests.model.samples import scheme_of
-
-SMILES = ("CCO", "CC=O", "C/C=C/C", r"C/C=C\C", "COC", "CN", "CC(N)=O", "CC#N", "CCC")
-SCHEMES = ("openff-2.2.1", "gaff")
-SETTINGS = ComparisonSettings(
-    charges="gasteiger",
-    weights=Weights(energy=0.7, force=4.0),
-    candidates=Candidates(strengths=(1.0, 30.0), barrier_widths=(0.1, 1.0), soft=(1.0, 10.0)),
-    n_folds=3,
-    n_draws=2,
-    n_bootstrap=50,
-)
-
-
-def molecules():
-    return data(SMILES, n_conformers=3)
-
-
-def hessians_of(given):
-    return {each.smiles: hessian_of(each, 200.0 + 50.0 * (idx % 3)) for idx, each in enumerate(given)}
-
-
-def run(given=None, schemes=SCHEMES, settings=SETTINGS, hessians=None, **options):
-    return compare(
-        reference_of(molecules() if given is None else given), schemes, settings, hessians=hessians, **options
-    )
-
-
-@cache
-def plain():
-    return run(hessians=hessians_of(molecules()))
+from tests.fit.comparison.run_samples import SCHEMES, SETTINGS, SMILES, as_json, hessians_of, molecules, plain, run
+from tests.fit.comparison.samples import COMMON, OWN, WEIGHTS, hessian_of, parts_of, reference_of, spoilt
 
 
 def held_out(given):
@@ -76,10 +41,6 @@ def numbers(value):
     if isinstance(value, list | tuple):
         return [number for each in value for number in numbers(each)]
     return [float(value)] if isinstance(value, int | float) and value is not None else []
-
-
-def as_json(found):
-    return json.dumps(found.to_json(), sort_keys=True)
 
 
 def test_what_is_held_out_changes_no_choice_and_no_fit_of_its_fold():
@@ -197,61 +158,6 @@ def test_the_order_of_the_schemes_changes_no_score():
 def test_several_processes_give_the_same_numbers_to_the_last_bit():
     found = run(hessians=hessians_of(molecules()), workers=2)
     assert as_json(found) == as_json(plain())
-
-
-def test_a_comparison_that_was_ended_goes_on_to_the_same_numbers(tmp_path):
-    hessians, calls = hessians_of(molecules()), []
-    first = run(hessians=hessians, folder=tmp_path, progress=lambda done, of: calls.append((done, of)))
-    assert as_json(first) == as_json(plain())
-    assert calls == [(done, 8) for done in range(1, 9)]
-    files = sorted(tmp_path.iterdir())
-    assert [path.suffix for path in files] == [".json"] * 8
-    for path in files[::2]:
-        path.unlink()
-    marked = {path: path.stat().st_mtime_ns for path in files[1::2]}
-    again = run(hessians=hessians, folder=tmp_path)
-    assert as_json(again) == as_json(plain())
-    assert sorted(tmp_path.iterdir()) == files
-    assert {path: path.stat().st_mtime_ns for path in marked} == marked
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"weights": Weights(energy=0.3, force=4.0)},
-        {"candidates": Candidates(strengths=(5.0,), barrier_widths=(0.5,))},
-        {"seed": 2},
-        {"terms": TermsOf(periodicities=(1, 2, 3, 4))},
-    ],
-    ids=["weights", "candidates", "seed", "terms"],
-)
-def test_what_was_kept_under_other_settings_is_not_used(tmp_path, changed):
-    one = SCHEMES[:1]
-    run(schemes=one, folder=tmp_path)
-    other = dataclasses.replace(SETTINGS, **changed)
-    assert as_json(run(schemes=one, settings=other, folder=tmp_path)) == as_json(run(schemes=one, settings=other))
-    assert len(list(tmp_path.iterdir())) == 8
-
-
-def test_what_was_kept_of_other_data_is_not_used(tmp_path):
-    one, others = SCHEMES[:1], [spoilt(each) for each in molecules()]
-    run(schemes=one, folder=tmp_path)
-    assert as_json(run(others, schemes=one, folder=tmp_path)) == as_json(run(others, schemes=one))
-
-
-def test_what_was_kept_of_rules_that_were_edited_since_is_not_used(tmp_path):
-    path = tmp_path / "rules.offxml"
-    (original,) = scheme_of("openff-2.2.1").checksums
-    text = Path(original).read_text(encoding="utf-8")
-    path.write_text(text)
-    before = run(schemes=(str(path),), folder=tmp_path / "fits")
-    # All bonds share, say the edited rules.
-    rules = re.sub(r'(<Bond smirks=")[^"]*"', r'\1[*:1]~[*:2]"', text)
-    assert rules != text
-    path.write_text(rules)
-    after = run(schemes=(str(path),), folder=tmp_path / "fits")
-    assert after.rows[0]["exercised"] < before.rows[0]["exercised"]
-    assert as_json(after) == as_json(run(schemes=(str(path),)))
 
 
 def test_draws_of_a_control_and_soft_ties_take_part():

@@ -174,6 +174,27 @@ def test_energies_alone_or_forces_alone_can_be_fitted():
         assert found == pytest.approx((total / sigma**2).tolist(), rel=1e-9)
 
 
+def test_sums_in_a_folder_are_those_in_memory_to_the_last_bit(tmp_path):
+    molecules = [dataclasses.replace(each, forces=None) if idx == 1 else each for idx, each in enumerate(data())]
+    in_memory, on_disk = (
+        parts_of("openff-2.2.1", tuple(molecules), folder=folder) for folder in (None, tmp_path / "sums")
+    )
+    problems = [made.problem() for made in (in_memory, on_disk)]
+    for mine, theirs in zip(*(problem.statistics for problem in problems), strict=True):
+        for name in ("columns", "matrix", "vector"):
+            assert getattr(mine, name).tobytes() == getattr(theirs, name).tobytes()
+        assert (mine.sum_squares, mine.n_residuals) == (theirs.sum_squares, theirs.n_residuals)
+    amplitudes = np.random.default_rng(3).normal(size=len(in_memory.values.table))
+    chosen = np.array([1, 2, 6])
+    mine, theirs, some = (
+        sums.errors(amplitudes) for sums in (in_memory.sums, on_disk.sums, on_disk.sums.of_molecules(chosen))
+    )
+    assert mine.squares.tobytes() == theirs.squares.tobytes()
+    assert mine.squares[chosen].tobytes() == some.squares.tobytes()
+    np.testing.assert_array_equal(mine.counts, theirs.counts)
+    np.testing.assert_array_equal(mine.counts[chosen], some.counts)
+
+
 def test_weights_that_depend_on_the_conformer_or_the_molecule_are_refused():
     for weights in (Weights(softening=10.0), Weights(energy_per="atom")):
         with pytest.raises(InputError, match="one error for all energies"):
