@@ -19,7 +19,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = "all,dev,nagl,nn,qm"
+EXTRAS = "all,dev,nagl,nn-test,qm"
 # The release whose CPU build is of CPU size; a newer one is a decision and not the outcome of a resolution.
 HELD = ("torch==2.13.0",)
 

@@ -8,7 +8,7 @@ import pytest
 import ffshare
 
 HEAVY = {
-    *("rdkit", "pyarrow", "scipy", "openff", "openmm", "pint", "torch", "dask"),
+    *("rdkit", "pyarrow", "scipy", "openff", "openmm", "pint", "torch", "sklearn", "dask"),
     *("matplotlib", "duckdb", "jinja2", "pydantic", "fastapi"),
 }
 
@@ -40,3 +40,26 @@ def test_every_public_name_loads_when_it_is_used():
 def test_an_unknown_public_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'ffshare' has no attribute 'no_such_name'"):
         ffshare.no_such_name  # noqa: B018
+
+
+def test_the_core_works_where_torch_is_not_installed():
+    code = """
+import sys
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "sklearn", "mlxtend"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, NoTorch())
+import importlib, pkgutil
+import ffshare
+from ffshare.errors import MissingDependencyError
+for module in pkgutil.walk_packages(ffshare.__path__, "ffshare.", onerror=lambda name: None):
+    if not module.name.startswith("ffshare.nn") and module.name not in ("ffshare.__main__", "ffshare.cli.nn"):
+        importlib.import_module(module.name)
+print(ffshare.load_scheme("alkethoh-smirks").assign(ffshare.from_smiles("CCO")).scheme)
+try:
+    import ffshare.nn
+except (MissingDependencyError, ImportError) as error:
+    print(error)
+"""
+    assert "torch" not in loaded_libraries(code)

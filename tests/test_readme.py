@@ -76,3 +76,9 @@ def test_the_tables_of_the_comparison_are_those_of_the_outcomes_that_are_kept() 
     command = [sys.executable, "scripts/make_comparison.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("", 0)
+
+
+def test_the_tables_of_the_experiments_are_those_of_the_outcomes_that_are_kept() -> None:
+    command = [sys.executable, "scripts/make_reproduction.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("", 0)

@@ -32,13 +32,21 @@ _COMMANDS = {
 }
 for _name, _help in _COMMANDS.items():
     app.command(f"ffshare.cli.{_name}:{_name}", name=_name, help=_help)
+_layers = App(name="nn", help="Layers that share weights: measure what is claimed of them.")
+_layers.command(
+    "ffshare.cli.nn:reproduce",
+    name="reproduce",
+    help="Run the experiments on parameter sharing and compare each claim with what is measured.",
+)
+app.command(_layers)
 
 
 def main() -> None:
     """Run the command line.
 
     Status 0 is success; 1 an error, with its message; 2 a call that no command takes; 3 a fit that did not
-    converge; 130 and 143 an end by Ctrl-C and by SIGTERM; 141 that the reader of the output went away.
+    converge or a claim that failed; 130 and 143 an end by Ctrl-C and by SIGTERM; 141 that the reader of the output
+    went away.
     """
     # An end asked for politely, by a scheduler for instance, removes temporary files and ends workers as Ctrl-C does.
     signal.signal(signal.SIGTERM, _end)

@@ -21,6 +21,8 @@ _PARTS: Mapping[str, tuple[str, str, str]] = {
     "openff-interchange": ("openff.interchange", "export to engines", "openff"),
     "openff-nagl": ("openff.nagl", "charges", "nagl"),
     "torch": ("torch", "layers", "nn"),
+    "scikit-learn": ("sklearn", "experiments with layers", "reproduce"),
+    "mlxtend": ("mlxtend", "experiments with layers", "reproduce"),
     "matplotlib": ("matplotlib", "plots", "plot"),
     "duckdb": ("duckdb", "queries over large outputs", "query"),
     "ase": ("ase", "extended XYZ files", "reference"),

@@ -11,7 +11,7 @@ so that applying it is a gather and a segment sum. The arrays cannot be written 
 import dataclasses
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,6 +75,10 @@ class Entries:
             raise TyingError(f"{name} has shape {idxs.shape}, expected ({nnz},): one index for each entry")
         if nnz and not 0 <= int(idxs.min()) <= int(idxs.max()) < n:
             raise TyingError(f"{name} runs from {idxs.min()} to {idxs.max()}, expected 0 to {n - 1}")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: it never changes, and a copy could be written to."""
+        return self
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(n_free={self.n_free}, n_site={self.n_site}, nnz={self.nnz})"

@@ -58,6 +58,11 @@ class LowRank:
         """Number of sites, mn."""
         return self.m * self.n
 
+    @property
+    def rank(self) -> int:
+        """Rank of the Jacobian where both factors have full rank, h(m + n - h): what is identifiable."""
+        return self.h * (self.m + self.n - self.h)
+
     def factors(self, theta: Array) -> tuple[Array, Array]:
         """The factors U, shape=(m, h), and V, shape=(h, n), in theta, shape=(n_free,)."""
         theta = long_array("theta", theta, self.n_free, flat=True)

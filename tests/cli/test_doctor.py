@@ -15,6 +15,8 @@ EXTRAS = {
     "openff-interchange": "openff",
     "openff-nagl": "nagl",
     "torch": "nn",
+    "scikit-learn": "reproduce",
+    "mlxtend": "reproduce",
     "matplotlib": "plot",
     "duckdb": "query",
     "ase": "reference",
@@ -27,7 +29,7 @@ CORE = ("rdkit", "numpy", "scipy", "pyarrow", "cyclopts", "rich", "pydantic", "p
 def nothing_optional(monkeypatch):
     """Python as if no optional part were installed."""
     find_spec = importlib.util.find_spec
-    hidden = ("openff", "openforcefields", "torch", "matplotlib", "duckdb", "ase", "h5py")
+    hidden = ("openff", "openforcefields", "torch", "sklearn", "mlxtend", "matplotlib", "duckdb", "ase", "h5py")
 
     def find(name, package=None):
         if name.startswith("openff."):

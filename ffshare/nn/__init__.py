@@ -1,0 +1,52 @@
+"""Layers that share weights, built on PyTorch and on the same `LinearTying` that shares force-field parameters.
+
+`Shared` owns free parameters and makes the sites that they feed; layers use it; `init` draws starting values; `count`
+says how many parameters are free, how many places they feed, and in how many directions these can move. It needs torch:
+``pip install 'ffshare[nn]'``.
+"""
+
+from importlib import util
+
+from ffshare.errors import MissingDependencyError
+
+if util.find_spec("torch") is None:
+    raise MissingDependencyError("layers need torch: pip install 'ffshare[nn]'")
+
+from ffshare.nn import init
+from ffshare.nn.attention import SharedValueAttention
+from ffshare.nn.autoencoder import TiedAutoencoder
+from ffshare.nn.counts import Counts, count, counts_of, free_parameters
+from ffshare.nn.gaussian_field import TiedGaussianField
+from ffshare.nn.hashed import HashedLinear
+from ffshare.nn.hashed_conv import HashedConv2d
+from ffshare.nn.hashed_embedding import HashedEmbedding
+from ffshare.nn.hmm import TiedCategoricalHMM, TiedHMM
+from ffshare.nn.hyper_linear import HyperLinear
+from ffshare.nn.hyper_network import HyperNetwork
+from ffshare.nn.shared import Shared, Site
+from ffshare.nn.tied_linear import TiedLinear
+from ffshare.nn.time_tied import TimeTied
+from ffshare.tying import LowRank as LowRankTying
+
+__all__ = [
+    "Counts",
+    "HashedConv2d",
+    "HashedEmbedding",
+    "HashedLinear",
+    "HyperLinear",
+    "HyperNetwork",
+    "LowRankTying",
+    "Shared",
+    "SharedValueAttention",
+    "Site",
+    "TiedAutoencoder",
+    "TiedCategoricalHMM",
+    "TiedGaussianField",
+    "TiedHMM",
+    "TiedLinear",
+    "TimeTied",
+    "count",
+    "counts_of",
+    "free_parameters",
+    "init",
+]

@@ -1,0 +1,1 @@
+"""Cases of scripts/bench_nn.py."""
