@@ -23,6 +23,7 @@ from ffshare.nn.hashed_embedding import HashedEmbedding
 from ffshare.nn.hmm import TiedCategoricalHMM, TiedHMM
 from ffshare.nn.hyper_linear import HyperLinear
 from ffshare.nn.hyper_network import HyperNetwork
+from ffshare.nn.lstm import TiedGateLSTM
 from ffshare.nn.shared import Shared, Site
 from ffshare.nn.tied_linear import TiedLinear
 from ffshare.nn.time_tied import TimeTied
@@ -41,6 +42,7 @@ __all__ = [
     "Site",
     "TiedAutoencoder",
     "TiedCategoricalHMM",
+    "TiedGateLSTM",
     "TiedGaussianField",
     "TiedHMM",
     "TiedLinear",

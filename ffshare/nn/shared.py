@@ -243,7 +243,7 @@ class Shared(nn.Module):
         if not isinstance(self.tying, LinearTying):
             return self.tying.expand(theta)[sites].to(self.site_dtype)
         if self.free is None:
-            phi = theta[sites]
+            phi = theta if sites.stop - sites.start == len(theta) else theta[sites]
         else:
             rows = None if self.rows is None else self.rows[entries]
             if rows is not None and sites.start:

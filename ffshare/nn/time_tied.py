@@ -11,7 +11,7 @@ Reference:
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 
 from ffshare.errors import TyingError
+from ffshare.nn.recurrence import Recurrence, State, by_step, without_parameters
 from ffshare.nn.shared import Shape, Shared
 from ffshare.tying import LinearTying
 
@@ -28,9 +29,6 @@ LAYERS: dict[type[nn.Module], Callable[..., nn.Module]] = {
     nn.LSTMCell: nn.LSTM,
 }
 """The layer of torch that runs each cell of torch over a sequence."""
-
-State = Any
-"""A tensor, or a tuple of tensors of which the first is the output."""
 
 
 class TimeTied(nn.Module):
@@ -109,12 +107,13 @@ class TimeTied(nn.Module):
         self.tying = LinearTying.repeat(n_steps, n) if tied else LinearTying.identity(n_steps * n)
         self.shared = Shared(
             self.tying,
-            (n_steps, n),
+            {str(step): (n,) for step in range(n_steps)},
             theta=start if tied else start.repeat(n_steps),
             device=start.device if device is None else device,
             dtype=start.dtype if dtype is None else dtype,
         )
-        self.cell = _without_parameters(cell)
+        self.cell = without_parameters(cell)
+        object.__setattr__(self, "_recurrence", Recurrence(self.cell))  # not registered a second time
 
     def reset_parameters(self) -> None:
         """Draw θ as the cell draws its parameters: once, or anew for each step where steps share nothing."""
@@ -143,7 +142,7 @@ class TimeTied(nn.Module):
         Raises:
             TyingError: The sequence is empty, or longer than n_steps.
         """
-        return self._run(self.shared(), input, hx, None)
+        return self._run(None if self.tied else self.sites(), input, hx, None)
 
     def one_step(self, input: Tensor, states: State) -> Tensor:
         """What each step makes of a given state: predictions one step ahead, from observed states.
@@ -158,7 +157,7 @@ class TimeTied(nn.Module):
         Raises:
             TyingError: The sequence is empty, or longer than n_steps.
         """
-        return self._run(self.shared(), input, None, states)[0]
+        return self._run(None if self.tied else self.sites(), input, None, states)[0]
 
     def jacobian(self, input: Tensor, hx: State = None, states: State = None) -> Tensor:
         """The derivative of all outputs by the sites: the parameters at all steps, tied or not.
@@ -171,7 +170,7 @@ class TimeTied(nn.Module):
         Returns:
             A dense matrix, one row for each number in the output, shape=(n_outputs, n_site).
         """
-        sites = self.shared().detach()
+        sites = self.sites().detach()
         derivative = jacrev(lambda phi: self._run(phi, input, hx, states)[0].reshape(-1))(sites)
         return derivative.reshape(-1, sites.numel())
 
@@ -210,7 +209,7 @@ class TimeTied(nn.Module):
             The cell.
         """
         cell = copy.deepcopy(self.cell)
-        parameters = [nn.Parameter(each.detach().clone()) for each in self._split(self.shared()[step])]
+        parameters = [nn.Parameter(each.detach().clone()) for each in self._split(self.shared(str(step)))]
         for name, number in self._number_of.items():
             path, _, leaf = name.rpartition(".")
             cell.get_submodule(path).register_parameter(leaf, parameters[number])
@@ -264,37 +263,36 @@ class TimeTied(nn.Module):
         """Steps and tie; the counts are those of `shared`."""
         return f"n_steps={self.n_steps}, tied={self.tied}, batch_first={self.batch_first}"
 
-    def _run(self, sites: Tensor, input: Tensor, hx: State, states: State) -> tuple[Tensor, State]:
-        """Outputs and last state; each step starts from the one before, or from its own where states are given."""
+    def sites(self) -> Tensor:
+        """The parameters at all steps, shape=(n_steps, n)."""
+        return torch.stack(list(self.shared().values()))
+
+    def _run(self, sites: Tensor | None, input: Tensor, hx: State, states: State) -> tuple[Tensor, State]:
+        """Outputs and last state; without sites all steps take those of the first."""
         axis = 1 if self.batch_first and input.dim() > 2 else 0
         inputs = input.unbind(axis)
         if not 0 < len(inputs) <= self.n_steps:
             raise TyingError(f"the sequence has {len(inputs)} steps, expected 1 to {self.n_steps}")
-        given = iter(()) if states is None else _by_step(states, axis)
-        state, outputs = hx, []
-        for x, parameters in zip(inputs, sites.unbind(0), strict=False):
-            pieces = self._split(parameters)
-            named = {name: pieces[number] for name, number in self._number_of.items()}
-            state = functional_call(self.cell, named, (x, next(given, state)))
-            outputs.append(state[0] if isinstance(state, tuple) else state)
+        given: list[State] = [] if states is None else list(by_step(states, axis))
+        if sites is None:
+            outputs, state = self._apply_cell(self.shared("0"), inputs, hx, given)
+        else:
+            state, outputs = hx, []
+            for step, parameters in enumerate(sites.unbind(0)[: len(inputs)]):
+                one, state = self._apply_cell(parameters, inputs[step : step + 1], state, given[step : step + 1])
+                outputs += one
         return torch.stack(outputs, axis), state
+
+    def _apply_cell(
+        self, parameters: Tensor, inputs: Sequence[Tensor], state: State, given: Sequence[State]
+    ) -> tuple[list[Tensor], State]:
+        """Outputs and last state of some steps with the same parameters."""
+        pieces = self._split(parameters)
+        named = {f"cell.{name}": pieces[number] for name, number in self._number_of.items()}
+        found: tuple[list[Tensor], State] = functional_call(self._recurrence, named, (inputs, state, given))
+        return found
 
     def _split(self, parameters: Tensor) -> list[Tensor]:
         """The parameters of one step in their shapes."""
         pieces = parameters.split(self._sizes)
         return [piece.reshape(shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
-
-
-def _by_step(states: State, axis: int) -> Iterator[State]:
-    """The state before each step."""
-    if isinstance(states, tuple):
-        return zip(*(each.unbind(axis) for each in states), strict=True)
-    return iter(states.unbind(axis))
-
-
-def _without_parameters(cell: nn.Module) -> nn.Module:
-    """A copy that keeps its buffers only: no optimizer, file or count sees a second set of parameters."""
-    bare = copy.deepcopy(cell)
-    for module in bare.modules():
-        module._parameters.update(dict.fromkeys(module._parameters))
-    return bare

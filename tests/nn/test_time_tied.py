@@ -116,7 +116,7 @@ def test_tying_what_was_untied_takes_the_mean_of_the_steps():
     untied = TimeTied(nn.RNNCell(N_IN, N_HIDDEN, dtype=torch.float64), T, tied=False)
     untied.reset_parameters()
     tied = untied.unroll(tied=True)
-    torch.testing.assert_close(tied.shared.theta, untied.shared().mean(dim=0), **exact)
+    torch.testing.assert_close(tied.shared.theta, untied.sites().mean(dim=0), **exact)
     assert list(tied.shared.theta.shape) == [count(tied.to_rnn()).free]
 
 
@@ -188,7 +188,7 @@ def test_parameters_are_drawn_as_the_cell_draws_them():
     untied = network.unroll(tied=False)
     torch.manual_seed(0)
     untied.reset_parameters()
-    rows = untied.shared()
+    rows = untied.sites()
     assert torch.equal(rows[0], before)
     assert all((rows[step] != before).all() for step in range(1, T))
 

@@ -12,6 +12,7 @@ from ffshare.nn.reproduce import (
     hashed,
     hmm,
     low_rank,
+    lstm,
     starting_values,
     time_tied,
 )
@@ -93,6 +94,16 @@ SYSTEMS: tuple[System, ...] = (
         title="Starting values under sharing",
         claim="the variance of a shared weight follows the fan of one application, however often it is used again",
         experiment=starting_values.run,
+    ),
+    System(
+        number=6,
+        name="lstm",
+        title="The input matrices of the gates of an LSTM",
+        claim=(
+            "one input matrix for the three gates costs nothing where gates look at the same features, and harms where "
+            "one event must move them in opposite directions"
+        ),
+        experiment=lstm.run,
     ),
     System(
         number=7,

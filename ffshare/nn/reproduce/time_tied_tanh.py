@@ -55,7 +55,7 @@ def tanh_network(seed: int, length: int, tied: bool = True) -> Trained:
     later = states[length:]
     errors = [[float((found - later).square().mean() / later.var()) for found in each] for each in ahead]
     truth = torch.cat([parameter.detach().reshape(-1) for parameter in system.parameters()])
-    off = networks[0].shared().detach() - truth
+    off = networks[0].sites().detach() - truth
     return Trained(
         length=length,
         matrix_error=float(off.square().sum(dim=1).mean().sqrt() / truth.norm()),
