@@ -221,12 +221,15 @@ class TiedGateLSTM(nn.Module):
         with torch.no_grad():
             for name, weight in lstm.named_parameters():
                 owner = getattr(layer, name)
-                owner.tie_(weight) if isinstance(owner, Shared) else owner.copy_(weight)
+                if isinstance(owner, Shared):
+                    owner.tie_(weight)
+                else:
+                    owner.copy_(weight)
         layer.train(lstm.training)
         return layer
 
     def to_lstm(self) -> nn.LSTM:
-        """The `torch.nn.LSTM` with the same weights, no longer tied, which computes the same."""
+        """A `torch.nn.LSTM` that computes the same, its weights no longer tied and its own."""
         weights = {name: weight.detach() for name, weight in self.weights().items()}
         first = weights["weight_ih_l0"]
         lstm = nn.LSTM(**_options(self), device="meta", dtype=first.dtype).to_empty(device=first.device)
@@ -255,7 +258,7 @@ class TiedGateLSTM(nn.Module):
         n_states = self.num_layers * (2 if self.bidirectional else 1)
         n_batch = data.shape[1] if batch_sizes is None else int(batch_sizes[0])
         sizes = [(n_states, n_batch, self.proj_size or self.hidden_size), (n_states, n_batch, self.hidden_size)]
-        self._check(data, batch_sizes, weights["weight_ih_l0"].dtype)
+        self._check(data, weights["weight_ih_l0"].dtype)
         if hx is None:
             hx = data.new_zeros(sizes[0]), data.new_zeros(sizes[1])
         for name, given, size in zip(("h_0", "c_0"), hx, sizes, strict=True):
@@ -272,7 +275,7 @@ class TiedGateLSTM(nn.Module):
             output, h_n, c_n = torch.lstm(data, batch_sizes, hx, flat, *options)
         return output, (h_n, c_n)
 
-    def _check(self, data: Tensor, batch_sizes: Tensor | None, dtype: torch.dtype) -> None:
+    def _check(self, data: Tensor, dtype: torch.dtype) -> None:
         if data.dtype != dtype and not torch.is_autocast_enabled(data.device.type):
             raise ValueError(f"the input is of type {data.dtype}, but the weights are of type {dtype}: convert one")
         if data.shape[-1] != self.input_size:

@@ -35,8 +35,7 @@ class Plan:
     digits: tuple[int, ...] = doc("numbers of digits to train on")
     digit_seeds: int = doc("networks for each of them and each tie")
     digit_updates: int = doc("updates of each")
-    latches: tuple[int, ...] = doc("numbers of hidden units of latches")
-    latch_seeds: int = doc("networks for each task, size and tie")
+    latches: Mapping[int, int] = doc("networks for each task and tie, by number of hidden units")
     latch_updates: int = doc("updates of each")
     latch_rate: float = doc("learning rate at the start")
 
@@ -45,8 +44,7 @@ FULL = Plan(
     digits=(100, 400, 1200),
     digit_seeds=20,
     digit_updates=500,
-    latches=(1, 2, 8),
-    latch_seeds=24,
+    latches={1: 24, 2: 24, 8: 16},
     latch_updates=2500,
     latch_rate=0.015,
 )
@@ -54,10 +52,10 @@ QUICK = Plan(
     digits=(100,),
     digit_seeds=10,
     digit_updates=200,
-    latches=(1, 8),
-    latch_seeds=16,
-    latch_updates=400,
-    latch_rate=0.05,
+    # The smaller ones differ too much from start to start for few of them to tell.
+    latches={8: 16},
+    latch_updates=300,
+    latch_rate=0.1,
 )
 
 
@@ -66,22 +64,18 @@ def run(quick: bool) -> Outcome:
     plan = QUICK if quick else FULL
     accuracies = {n: digit_accuracies(n, plan.digit_seeds, n_updates=plan.digit_updates) for n in plan.digits}
     errors = {
-        size: latch_errors(size, plan.latch_seeds, n_updates=plan.latch_updates, learning_rate=plan.latch_rate)
-        for size in plan.latches
+        size: latch_errors(size, n_seeds, n_updates=plan.latch_updates, learning_rate=plan.latch_rate)
+        for size, n_seeds in plan.latches.items()
     }
-    single = [ratio_of_medians(found[SINGLE, "input"], found[SINGLE, "none"]) for found in errors.values()]
-    ratios = "; ".join(
-        f"{ratio:.2f} ± {error:.2f} with {_units(size)}" for size, (ratio, error) in zip(errors, single, strict=True)
-    )
     return Outcome(
         checks=(*exactness(), *counts(), *digit_checks(accuracies), *latch_checks(errors)),
         panels=(_digit_panel(accuracies), _latch_panel(errors)),
         remarks=(
-            "Harm needs a task in which gates must move in opposite directions on one event. The latch that is written "
-            f"once is no such task; there the ratio of median errors, tied to untied, is {ratios}.",
-            "The tied latch is worse and not unable: with numbers so small that tanh is nearly linear, what is stored "
-            "can be erased through the recurrent weights, which are not tied, by writing the difference of the new "
-            "number and the old. Some starts of either latch end in poor optima, so that ratios are uncertain.",
+            "Harm does not come from erasing alone wherever tied gates are worse, too, at a latch written once. "
+            f"Its median errors, untied and tied, by hidden units: {_medians(errors)}.",
+            "The tied latch is worse and not unable. Recurrent weights are not tied, and where tanh is nearly linear "
+            "they could erase by writing the difference of the new number and the old; whether trained networks do so "
+            "was not looked at. All ratios depend on how long and how fast latches are trained.",
         ),
     )
 
@@ -176,39 +170,31 @@ def digit_checks(accuracies: Mapping[int, Mapping[str, Floats]]) -> tuple[Check,
 
 
 def latch_checks(errors: Mapping[int, Errors]) -> tuple[Check, ...]:
-    """Checks that the tie does harm where writes must erase, and that it is this that does it.
+    """Checks that the tie does harm where writes must erase, and does none where there is a single write.
 
     Args:
         errors: Errors of networks by number of hidden units.
 
     Returns:
-        One check for each size, and one that compares with the latch that is written once, over all sizes.
+        Two checks for each size, with the same bound from either side.
     """
-    checks, excesses = [], []
+    checks = []
     for size, found in errors.items():
-        ratio, error = ratio_of_medians(found[OVERWRITE, "input"], found[OVERWRITE, "none"])
-        checks.append(
+        units = f"{size} hidden unit{'' if size == 1 else 's'}"
+        checks += [
             at_least(
-                f"Where a latch must keep the number written last, tied gates with {_units(size)} do harm (ratio of "
+                f"Where each write of a latch must erase the one before, tied gates with {units} do harm (ratio of "
                 "median errors, tied to untied).",
                 1.5,
-                ratio,
-                error,
-            )
-        )
-        single, single_error = ratio_of_medians(found[SINGLE, "input"], found[SINGLE, "none"])
-        excesses.append((np.log(ratio / single), (error / ratio) ** 2 + (single_error / single) ** 2))
-    logarithms, variances = np.array(excesses).T
-    excess = float(np.exp(logarithms.mean()))
-    checks.append(
-        at_least(
-            "It is erasing that tied gates are bad at: where a single write has nothing to erase, the ratio of errors "
-            "is lower (quotient of the two ratios, geometric mean over the sizes).",
-            1.0,
-            excess,
-            excess * float(np.sqrt(variances.sum())) / len(excesses),
-        )
-    )
+                *ratio_of_medians(found[OVERWRITE, "input"], found[OVERWRITE, "none"]),
+            ),
+            at_most(
+                f"Where a latch is written once and nothing need be erased, tied gates with {units} do no such harm "
+                "(ratio of median errors, tied to untied).",
+                1.5,
+                *ratio_of_medians(found[SINGLE, "input"], found[SINGLE, "none"]),
+            ),
+        ]
     return tuple(checks)
 
 
@@ -234,8 +220,10 @@ def ratio_of_medians(numerators: Floats, denominators: Floats) -> tuple[float, f
     return float(np.median(numerators) / np.median(denominators)), float(high - low) / 2
 
 
-def _units(size: int) -> str:
-    return f"{size} hidden unit{'' if size == 1 else 's'}"
+def _medians(errors: Mapping[int, Errors]) -> str:
+    """Median errors of latches that are written once, for each size."""
+    found = {size: [np.median(of_size[SINGLE, tie]) for tie in ("none", "input")] for size, of_size in errors.items()}
+    return "; ".join(f"{untied:.2g} and {tied:.2g} with {size}" for size, (untied, tied) in found.items())
 
 
 def _largest(found: torch.Tensor, expected: torch.Tensor) -> float:

@@ -103,8 +103,8 @@ SYSTEMS: tuple[System, ...] = (
         name="lstm",
         title="The input matrices of the gates of an LSTM",
         claim=(
-            "one input matrix for the three gates costs nothing where gates look at the same features, and harms where "
-            "one event must move them in opposite directions"
+            "one input matrix for the three gates costs nothing on digits read row by row, and harms where one event must "
+            "move gates in opposite directions"
         ),
         experiment=lstm.run,
     ),

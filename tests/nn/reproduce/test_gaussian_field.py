@@ -58,7 +58,8 @@ def test_weights_tied_in_a_wrong_order_do_not_pass(briefly):
         return LinearTying.index(np.repeat(np.arange(n_free), times))
 
     briefly.setattr(LinearTying, "repeat", muddled)
-    assert {0, 1, 5} & set(failed(gaussian_field.run(quick=True))) == {1, 5}
+    # The weights come from a tie of their own; what they are known to does not.
+    assert 5 in failed(gaussian_field.run(quick=True))
 
 
 def test_a_covariance_of_the_wrong_size_does_not_pass(briefly):
