@@ -103,7 +103,7 @@ SYSTEMS: tuple[System, ...] = (
         name="lstm",
         title="The input matrices of the gates of an LSTM",
         claim=(
-            "one input matrix for the three gates costs nothing on digits read row by row, and harms where one event must "
+            "one input matrix for three gates costs nothing on digits read row by row, and harms where one event must "
             "move gates in opposite directions"
         ),
         experiment=lstm.run,
