@@ -145,7 +145,7 @@ def fit_sums(
     if len(parameters) != sums.equations.n_columns:
         raise InputError(f"{len(parameters)} parameters for sums by {sums.equations.n_columns} columns")
     centres = parameters.values if means is None else np.asarray(means, dtype=np.float64)
-    chosen = _taking_part(parameters, sums, soft_ties)
+    chosen = parameters.with_partners(np.union1d(sums.equations.touched, soft_ties.edges))
     mine, start = parameters.part(chosen), centres[chosen]
     missing = np.flatnonzero(~np.isfinite(start))
     if len(missing):
@@ -199,18 +199,6 @@ def fit_sums(
         },
         start_tables=assignment.tables,
     )
-
-
-def _taking_part(parameters: Parameters, sums: Accumulated, soft_ties: SoftTies) -> IntArray:
-    """Parameters that data or soft ties touch, of a spring both or none, ascending."""
-    takes_part = np.zeros(len(parameters), dtype=bool)
-    takes_part[sums.equations.touched] = True
-    takes_part[soft_ties.edges.ravel()] = True
-    rest = np.flatnonzero(parameters.partners >= 0)
-    stiff = parameters.partners[rest]
-    takes_part[rest] |= takes_part[stiff]
-    takes_part[stiff] |= takes_part[rest]
-    return np.flatnonzero(takes_part)
 
 
 def _untouched(parameters: Parameters, chosen: IntArray) -> Parameters:

@@ -155,9 +155,7 @@ class Objective:
         Args:
             values: Parameters, shape=(n,).
         """
-        u = self.parameters.unknowns(values)
-        found = u @ (self.equations.matrix @ u) - 2.0 * (self.equations.vector @ u) + self.equations.sum_squares
-        return float(max(found, 0.0))
+        return self.equations.squared_residuals(self.parameters.unknowns(values))
 
     def gradient(self, values: FloatArray) -> FloatArray:
         """∇F at some parameters.

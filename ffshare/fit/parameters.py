@@ -114,6 +114,23 @@ class Parameters:
             name if counts[name] == 1 else f"{key[0]} {name}" for name, key in zip(plain, self.keys, strict=True)
         )
 
+    def with_partners(self, touched: IntArray) -> IntArray:
+        """Some of the parameters, and the other one of each spring of which one is among them.
+
+        Args:
+            touched: Parameters, shape=(n,).
+
+        Returns:
+            These and their partners, ascending, each once.
+        """
+        takes_part = np.zeros(len(self), dtype=bool)
+        takes_part[touched] = True
+        rest = np.flatnonzero(self.partners >= 0)
+        stiff = self.partners[rest]
+        takes_part[rest] |= takes_part[stiff]
+        takes_part[stiff] |= takes_part[rest]
+        return np.flatnonzero(takes_part)
+
     def part(self, chosen: IntArray) -> "Parameters":
         """Some of the parameters; a rest value only with its force constant.
 

@@ -56,6 +56,10 @@ class Priors:
         return np.array([self.widths[kind] for kind in KINDS])[parameters.kinds]
 
 
+SOFT_STRENGTHS = (0.1, 1.0, 10.0, 100.0)
+"""Strengths of soft ties that are tried where one is chosen."""
+
+
 @record
 class SoftTies:
     """Pairs of parameters that are drawn together."""

@@ -183,6 +183,15 @@ class NormalEquations:
         """Columns that any molecule touches, ascending."""
         return np.flatnonzero(self.n_touching)
 
+    def squared_residuals(self, unknowns: FloatArray) -> float:
+        """The sum of the squares of the residuals over their errors, uᵀGu - 2bᵀu + c, at least 0.
+
+        Args:
+            unknowns: u, shape=(n_columns,).
+        """
+        found = unknowns @ (self.matrix @ unknowns) - 2.0 * (self.vector @ unknowns) + self.sum_squares
+        return float(max(found, 0.0))
+
     def part(self, columns: IntArray) -> "NormalEquations":
         """The sums by some of the columns, as if the unknowns of the others were zero.
 

@@ -18,6 +18,7 @@ from ffshare.nn.autoencoder import TiedAutoencoder
 from ffshare.nn.c4 import C4Conv2d, orbit_tying
 from ffshare.nn.c4_check import check_equivariance
 from ffshare.nn.c4_pool import C4AvgPool2d, C4MaxPool2d, GroupPool
+from ffshare.nn.core_fast import CoreFast, WithContext
 from ffshare.nn.counts import Counts, count, counts_of, free_parameters
 from ffshare.nn.gaussian_field import TiedGaussianField
 from ffshare.nn.hashed import HashedLinear
@@ -39,6 +40,7 @@ __all__ = [
     "C4AvgPool2d",
     "C4Conv2d",
     "C4MaxPool2d",
+    "CoreFast",
     "Counts",
     "GroupPool",
     "HardShared",
@@ -60,6 +62,7 @@ __all__ = [
     "TiedHMM",
     "TiedLinear",
     "TimeTied",
+    "WithContext",
     "check_equivariance",
     "count",
     "counts_of",

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - as everybody calls it
+from torch.nn import functional
 
 from ffshare.nn.counts import Counts
 from ffshare.nn.shared import Shared
@@ -102,7 +102,7 @@ class HyperLinear(nn.Module):
         theta = self.shared.theta.to(self.shared.site_dtype)
         u = theta[:cut].view(self.out_features, self.rank)
         v = theta[cut:].view(self.rank, self.in_features)
-        return F.linear(F.linear(input, v), u, self.bias)
+        return functional.linear(functional.linear(input, v), u, self.bias)
 
     @classmethod
     def from_linear(cls, linear: nn.Linear, rank: int) -> Self:

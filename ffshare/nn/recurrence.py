@@ -1,6 +1,5 @@
 """A cell of a recurrent network applied again and again, with whatever parameters it is given."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -31,11 +30,3 @@ def by_step(states: State, axis: int) -> Iterator[State]:
     if isinstance(states, tuple):
         return zip(*(each.unbind(axis) for each in states), strict=True)
     return iter(states.unbind(axis))
-
-
-def without_parameters(cell: nn.Module) -> nn.Module:
-    """A copy that keeps its buffers only: no optimizer, file or count sees a second set of parameters."""
-    bare = copy.deepcopy(cell)
-    for module in bare.modules():
-        module._parameters.update(dict.fromkeys(module._parameters))
-    return bare

@@ -10,17 +10,17 @@ Reference:
     Ljung, System Identification: Theory for the User, Prentice Hall 1999, chapters 4 and 7.
 """
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jacrev
+from torch.func import jacrev
 
 from ffshare.errors import TyingError
-from ffshare.nn.recurrence import Recurrence, State, by_step, without_parameters
-from ffshare.nn.shared import Shape, Shared
+from ffshare.nn.flat_module import FlatModule
+from ffshare.nn.recurrence import Recurrence, State, by_step
+from ffshare.nn.shared import Shared
 from ffshare.tying import LinearTying
 
 LAYERS: dict[type[nn.Module], Callable[..., nn.Module]] = {
@@ -61,8 +61,8 @@ class TimeTied(nn.Module):
         cell: the cell without parameters; its buffers are common to all steps.
 
     Note:
-        Each pass makes the parameters of all steps, n_steps copies of the cell's, as the sites of any tie are made. For
-        long sequences and large cells `to_rnn` gives the layer of torch.
+        Untied, each pass makes the parameters of all steps; tied, those of one. For long sequences `to_rnn` gives the
+        layer of torch.
 
     Raises:
         TyingError: There is no step, or the cell has no parameters or some of several types.
@@ -87,23 +87,18 @@ class TimeTied(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        named = dict(cell.named_parameters(remove_duplicate=False))
-        kinds = {parameter.dtype for parameter in named.values()}
+        kinds = {parameter.dtype for parameter in cell.parameters()}
         if n_steps < 1 or len(kinds) != 1:
             raise TyingError(
                 f"expected 1 step or more and parameters of one type, got {n_steps} and {sorted(map(str, kinds))}"
             )
-        # A tensor of two names in the cell is one parameter.
-        distinct = {id(parameter): parameter for parameter in named.values()}
-        order = {key: number for number, key in enumerate(distinct)}
         self.n_steps = n_steps
         self.tied = tied
         self.batch_first = batch_first
-        self._shapes: list[Shape] = [tuple(parameter.shape) for parameter in distinct.values()]
-        self._sizes: list[int] = [parameter.numel() for parameter in distinct.values()]
-        self._number_of: dict[str, int] = {name: order[id(parameter)] for name, parameter in named.items()}
-        start = torch.cat([parameter.detach().reshape(-1) for parameter in distinct.values()])
-        n = len(start)
+        # Not registered: its cell is, below.
+        object.__setattr__(self, "_recurrence", FlatModule(Recurrence(cell)))
+        start = self._recurrence.flat(Recurrence(cell))
+        n = self._recurrence.n_parameters
         self.tying = LinearTying.repeat(n_steps, n) if tied else LinearTying.identity(n_steps * n)
         self.shared = Shared(
             self.tying,
@@ -112,22 +107,13 @@ class TimeTied(nn.Module):
             device=start.device if device is None else device,
             dtype=start.dtype if dtype is None else dtype,
         )
-        self.cell = without_parameters(cell)
-        object.__setattr__(self, "_recurrence", Recurrence(self.cell))  # not registered a second time
+        self.cell = self._recurrence.module.cell
 
     def reset_parameters(self) -> None:
         """Draw θ as the cell draws its parameters: once, or anew for each step where steps share nothing."""
-        drawn = []
-        for step in range(1 if self.tied else self.n_steps):
-            cell = self.cell_at(step)
-            for module in cell.modules():
-                if callable(reset := getattr(module, "reset_parameters", None)):
-                    reset()
-            named = dict(cell.named_parameters(remove_duplicate=False))
-            numbered = {number: named[name] for name, number in self._number_of.items()}
-            drawn += [numbered[number].detach().reshape(-1) for number in range(len(self._sizes))]
         with torch.no_grad():
-            self.shared.theta.copy_(torch.cat(drawn))
+            for theta in self.shared.theta.view(-1, self._recurrence.n_parameters):
+                theta.copy_(self._recurrence.drawn(theta))
 
     def forward(self, input: Tensor, hx: State = None) -> tuple[Tensor, State]:
         """The outputs of all steps and the last state.
@@ -208,11 +194,7 @@ class TimeTied(nn.Module):
         Returns:
             The cell.
         """
-        cell = copy.deepcopy(self.cell)
-        parameters = [nn.Parameter(each.detach().clone()) for each in self._split(self.shared(str(step)))]
-        for name, number in self._number_of.items():
-            path, _, leaf = name.rpartition(".")
-            cell.get_submodule(path).register_parameter(leaf, parameters[number])
+        cell: nn.Module = self._recurrence.with_parameters(self.shared(str(step))).cell
         return cell
 
     @classmethod
@@ -275,24 +257,10 @@ class TimeTied(nn.Module):
             raise TyingError(f"the sequence has {len(inputs)} steps, expected 1 to {self.n_steps}")
         given: list[State] = [] if states is None else list(by_step(states, axis))
         if sites is None:
-            outputs, state = self._apply_cell(self.shared("0"), inputs, hx, given)
+            outputs, state = self._recurrence(self.shared("0"), inputs, hx, given)
         else:
             state, outputs = hx, []
             for step, parameters in enumerate(sites.unbind(0)[: len(inputs)]):
-                one, state = self._apply_cell(parameters, inputs[step : step + 1], state, given[step : step + 1])
+                one, state = self._recurrence(parameters, inputs[step : step + 1], state, given[step : step + 1])
                 outputs += one
         return torch.stack(outputs, axis), state
-
-    def _apply_cell(
-        self, parameters: Tensor, inputs: Sequence[Tensor], state: State, given: Sequence[State]
-    ) -> tuple[list[Tensor], State]:
-        """Outputs and last state of some steps with the same parameters."""
-        pieces = self._split(parameters)
-        named = {f"cell.{name}": pieces[number] for name, number in self._number_of.items()}
-        found: tuple[list[Tensor], State] = functional_call(self._recurrence, named, (inputs, state, given))
-        return found
-
-    def _split(self, parameters: Tensor) -> list[Tensor]:
-        """The parameters of one step in their shapes."""
-        pieces = parameters.split(self._sizes)
-        return [piece.reshape(shape) for piece, shape in zip(pieces, self._shapes, strict=True)]

@@ -6,8 +6,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ffshare.assign.controls import hashed  # noqa: E402
+from ffshare.fit import priors  # noqa: E402
 from ffshare.fit.comparison.scheme import Choice  # noqa: E402
-from ffshare.nn import HashedLinear, Shared, TiedGaussianField, TiedHMM  # noqa: E402
+from ffshare.fit.priors import SoftTies  # noqa: E402
+from ffshare.nn import HashedLinear, Shared, TiedGaussianField, TiedHMM, laplacian_penalty, multi_task  # noqa: E402
 from ffshare.tying import LinearTying, buckets  # noqa: E402
 from tests.fit.comparison.samples import parts  # noqa: E402
 from tests.fit.synthetic import SMALL, assignment_of, coordinates_of  # noqa: E402
@@ -37,7 +39,6 @@ def test_gradient_descent_on_the_ties_of_a_force_field_ends_at_pooled_least_squa
     seen = tying.counts > 0
     normal = tying.hessian(design.T @ design)[np.ix_(seen, seen)]
     pooled = np.linalg.solve(normal, tying.pool(design.T @ energies)[seen])
-    # Preconditioned by the spread of each column, as any optimiser would like it.
     shared = Shared(tying, theta=np.zeros(tying.n_free), dtype=torch.float64)
     j, e = torch.tensor(design), torch.tensor(energies)
     optimizer = torch.optim.LBFGS(
@@ -55,6 +56,30 @@ def test_gradient_descent_on_the_ties_of_a_force_field_ends_at_pooled_least_squa
     np.testing.assert_allclose(found[seen], pooled, rtol=1e-6)
     assert (found[~seen] == 0).all()
     assert np.abs(pooled - truth[seen]).max() < 0.2 * truth[seen].min()
+
+
+class GoneError(Exception):
+    """What a replaced function raises."""
+
+
+def test_soft_ties_of_rules_and_of_tasks_are_one_penalty(monkeypatch):
+    parameters = parts("openff-2.2.1").problem().parameters
+    edges, strengths = np.array([[0, 2], [2, 4]]), np.array([0.5, 2.0])
+    ties, scales = SoftTies(edges=edges, strengths=strengths), np.ones(len(parameters))
+    values = np.random.default_rng(0).normal(size=len(parameters))
+    matrix = ties.matrix(parameters, scales)
+    penalty = laplacian_penalty(torch.tensor(values[:, None]), edges, strengths)
+    assert float(penalty) == pytest.approx(values @ (matrix @ values), rel=1e-12)
+
+    def laplacian(*arguments):
+        raise GoneError
+
+    for module in (priors, multi_task):
+        monkeypatch.setattr(module, "laplacian", laplacian)
+    with pytest.raises(GoneError):
+        ties.matrix(parameters, scales)
+    with pytest.raises(GoneError):
+        laplacian_penalty(torch.tensor(values[:, None]), edges, strengths)
 
 
 def test_random_schemes_and_hashed_layers_use_one_hash():
@@ -86,9 +111,6 @@ def starting_point():
 
 @pytest.mark.parametrize("learn", [pooled_step, bucket_average, patch_regression, starting_point])
 def test_four_ways_to_learn_are_one_call(monkeypatch, learn):
-    class GoneError(Exception):
-        pass
-
     def tie(self, phi, weight=None):
         raise GoneError
 

@@ -9,8 +9,8 @@ import pytest
 from ffshare.assign.parents import soft_ties
 from ffshare.errors import InputError, SchemeError
 from ffshare.fit import Parameters, RunInputs, RunSettings, SoftTies, Weights, fit, run_fit, write_run
-from ffshare.fit.comparison.folds import constitution, folds
 from ffshare.fit.evaluate import molecule_errors
+from ffshare.fit.folds import constitution, folds
 from ffshare.fit.run.soft_ties import CANDIDATES, StrengthChoice, Tried
 from ffshare.model import Frames, Model
 from tests.fit.run_samples import run_of, some_molecules, write_data

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 torch = pytest.importorskip("torch")
 
@@ -20,16 +19,6 @@ from ffshare.tying import Compose, LinearTying, LowRank  # noqa: E402
 few = settings(max_examples=20, deadline=None)
 sizes = st.integers(1, 6)
 seeds = st.integers(0, 1000)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that do little work wait longer for each other than they work, above all where cores are shared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(before)
 
 
 def data(n=60, width=6, seed=0):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 
 torch = pytest.importorskip("torch")
 
@@ -16,13 +15,6 @@ from ffshare.tying import LinearTying  # noqa: E402
 
 few = settings(max_examples=30, deadline=None)
 paddings = st.sampled_from(["valid", "same"])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that do little work wait longer for each other than they work, above all where cores are shared."""
-    with threadpool_limits(1):
-        yield
 
 
 @st.composite

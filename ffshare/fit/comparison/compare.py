@@ -19,15 +19,16 @@ import numpy as np
 
 from ffshare.assign import load_scheme
 from ffshare.errors import InputError
+from ffshare.fit.comparison.choice import Candidates
 from ffshare.fit.comparison.contest import WHOLE, Contest, FoldScores, Task, WholeScores
 from ffshare.fit.comparison.contestants import SCHEMES, Contestant, contestants
-from ffshare.fit.comparison.folds import Candidates, constitution, folds
 from ffshare.fit.comparison.scores import Comparison, SchemeScores, summarised
 from ffshare.fit.comparison.sites import CommonSites
 from ffshare.fit.comparison.sums import SiteSums
 from ffshare.fit.comparison.terms import TermsOf
 from ffshare.fit.comparison.values import slot_values
 from ffshare.fit.evaluate import REFERENCE_CHARGES
+from ffshare.fit.folds import constitution, folds
 from ffshare.fit.guesses import MinimumHessian
 from ffshare.fit.problem import Background
 from ffshare.fit.reference import ReferenceData, reference_charges

@@ -12,12 +12,13 @@ import numpy as np
 
 from ffshare.assign import COMPLETE_SECTIONS
 from ffshare.assign.parents import parent_edges
+from ffshare.fit.comparison.choice import Candidates, choose
 from ffshare.fit.comparison.contestants import Contestant
-from ffshare.fit.comparison.folds import Candidates, Fold, choose
 from ffshare.fit.comparison.scheme import Choice, SchemeProblem, SlotValues
 from ffshare.fit.comparison.sites import CommonSites
 from ffshare.fit.comparison.sums import SiteSums
 from ffshare.fit.comparison.terms import TermsOf
+from ffshare.fit.folds import Fold
 from ffshare.fit.identifiability import identify
 from ffshare.fit.parameters import BONDED
 from ffshare.fit.solve import SolverSettings

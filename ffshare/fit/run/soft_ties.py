@@ -27,15 +27,13 @@ import numpy as np
 from ffshare.assign.parents import soft_ties
 from ffshare.errors import InputError
 from ffshare.fit.accumulate import Accumulated
-from ffshare.fit.comparison.folds import Candidates, constitution, folds
 from ffshare.fit.fit import FitSettings
+from ffshare.fit.folds import constitution, folds
 from ffshare.fit.objective import Objective
-from ffshare.fit.parameters import Parameters
-from ffshare.fit.priors import NO_SOFT_TIES, SoftTies
+from ffshare.fit.priors import NO_SOFT_TIES, SOFT_STRENGTHS, SoftTies
 from ffshare.fit.problem import FitProblem
 from ffshare.fit.solve import CONVERGED, solve
 from ffshare.fit.statistics import MoleculeStatistics, NormalEquations
-from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
 from ffshare.parallel import one_thread
 from ffshare.records import doc, record
@@ -43,7 +41,7 @@ from ffshare.records import doc, record
 CHOOSE = "choose"
 """In place of a strength: the data choose it."""
 
-CANDIDATES = (0.0, *Candidates().soft)
+CANDIDATES = (0.0, *SOFT_STRENGTHS)
 """Strengths that are tried, none first, then those of a comparison."""
 
 N_FOLDS = 5
@@ -143,7 +141,7 @@ def choose_strength(
     Raises:
         InputError: There are fewer molecules than folds.
     """
-    chosen = _taking_part(problem.parameters, sums, ties)
+    chosen = problem.parameters.with_partners(np.union1d(sums.equations.touched, ties.edges))
     parameters, edges = problem.parameters.part(chosen), np.searchsorted(chosen, ties.edges)
     mine, is_fixed = replace(ties, edges=edges), np.isin(chosen, fixed)
     # One without a value that data touch is refused by the fit to all molecules; others have no effect.
@@ -161,7 +159,7 @@ def choose_strength(
             )
             values = solution.values
             converged[place] &= solution.status == CONVERGED
-            squares[number, place] = _squares(held, parameters.unknowns(values))
+            squares[number, place] = held.squared_residuals(parameters.unknowns(values))
             if progress is not None:
                 progress(number * len(CANDIDATES) + place + 1, squares.size)
     tried = zip(CANDIDATES, squares.sum(axis=0).tolist(), converged.tolist(), strict=True)
@@ -175,18 +173,6 @@ def choose_strength(
 
 def _at_strength(ties: SoftTies, strength: float) -> SoftTies:
     return replace(ties, strengths=np.full(len(ties.edges), strength)) if strength else NO_SOFT_TIES
-
-
-def _taking_part(parameters: Parameters, sums: Accumulated, ties: SoftTies) -> IntArray:
-    """Parameters that data or ties touch, of a spring both or none, ascending."""
-    touched = np.union1d(sums.equations.touched, ties.edges)
-    both = np.union1d(touched, parameters.partners[touched])
-    return np.union1d(both[both >= 0], np.flatnonzero(np.isin(parameters.partners, both[both >= 0])))
-
-
-def _squares(held: NormalEquations, unknowns: FloatArray) -> float:
-    """The squared residuals that sums hold."""
-    return float(unknowns @ (held.matrix @ unknowns) - 2.0 * (held.vector @ unknowns) + held.sum_squares)
 
 
 def _held_out(problem: FitProblem, sums: Accumulated) -> list[NormalEquations]:

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - as everybody calls it
+from torch.nn import functional
 
 from ffshare.nn.hyper_linear import HyperLinear
 from ffshare.nn.hyper_network import HyperNetwork
@@ -206,7 +206,7 @@ def _train(network: nn.Module, pixels: Tensor, labels: Tensor, n_steps: int) -> 
     for step in range(n_steps):
         batch = torch.arange(step * 100, (step + 1) * 100) % N_TRAINING
         optimizer.zero_grad()
-        F.cross_entropy(network(pixels[batch]), labels[batch]).backward()
+        functional.cross_entropy(network(pixels[batch]), labels[batch]).backward()
         optimizer.step()
     return network
 

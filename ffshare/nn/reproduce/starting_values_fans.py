@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - as torch calls it
+from torch.nn import functional
 
 from ffshare.nn import init
 from ffshare.records import doc, record
@@ -83,8 +83,8 @@ def convolution(generator: torch.Generator, factor: float = 1.0, rectify: bool =
         init.xavier_normal_(theta, tying, places, generator=generator)
     noise = torch.randn(1, CHANNELS, WIDTH, WIDTH, generator=generator)
     margin = KERNEL // 2
-    padded = F.pad(noise.relu() if rectify else noise, (margin,) * 4, mode="circular")
-    return _ratio(F.conv2d(padded, theta[0] * factor**0.5), noise)
+    padded = functional.pad(noise.relu() if rectify else noise, (margin,) * 4, mode="circular")
+    return _ratio(functional.conv2d(padded, theta[0] * factor**0.5), noise)
 
 
 def recurrent_layer(generator: torch.Generator, factor: float = 1.0) -> float:

@@ -9,6 +9,7 @@ from ffshare.nn.reproduce import (
     attention,
     autoencoder,
     c4,
+    core_fast,
     gaussian_field,
     hashed,
     hmm,
@@ -161,6 +162,16 @@ SYSTEMS: tuple[System, ...] = (
             "strength chosen by cross-validation beats both ends"
         ),
         experiment=multi_task.run,
+    ),
+    System(
+        number=14,
+        name="core-fast",
+        title="A core for all tasks, fast parameters for each",
+        claim=(
+            "two numbers adapted beside a shared core tell a new task from ten examples better than adapting all "
+            "weights; what a task cannot move it cannot spoil for another"
+        ),
+        experiment=core_fast.run,
     ),
 )
 

@@ -11,8 +11,8 @@ from ffshare.errors import InputError, SchemeError
 from ffshare.fit.comparison import Candidates
 from ffshare.fit.comparison.contest import FITTING, Contest, Task
 from ffshare.fit.comparison.contestants import Contestant
-from ffshare.fit.comparison.folds import constitution, folds
 from ffshare.fit.comparison.scheme import Choice
+from ffshare.fit.folds import constitution, folds
 from ffshare.molecules import GraphBatch, mapped_smiles, molecule_from_smiles
 from tests.fit.comparison.run_samples import SCHEMES, SETTINGS, SMILES, as_json, hessians_of, molecules, plain, run
 from tests.fit.comparison.samples import COMMON, OWN, WEIGHTS, hessian_of, parts_of, reference_of, spoilt

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
@@ -13,16 +12,6 @@ from torch import nn  # noqa: E402
 
 from ffshare.nn.autoencoder import TiedAutoencoder  # noqa: E402
 from ffshare.nn.reproduce import autoencoder  # noqa: E402
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that do little work wait longer for each other than they work, above all where cores are shared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

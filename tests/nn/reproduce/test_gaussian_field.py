@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
@@ -10,16 +9,6 @@ pytest.importorskip("PIL")
 
 from ffshare.nn.reproduce import gaussian_field  # noqa: E402
 from ffshare.tying import LinearTying  # noqa: E402
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that do little work wait longer for each other than they work, above all where cores are shared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +47,7 @@ def test_weights_tied_in_a_wrong_order_do_not_pass(briefly):
         return LinearTying.index(np.repeat(np.arange(n_free), times))
 
     briefly.setattr(LinearTying, "repeat", muddled)
-    # The weights come from a tie of their own; what they are known to does not.
-    assert 5 in failed(gaussian_field.run(quick=True))
+    assert {0, 1, 5} & set(failed(gaussian_field.run(quick=True))) == {1, 5}
 
 
 def test_a_covariance_of_the_wrong_size_does_not_pass(briefly):
