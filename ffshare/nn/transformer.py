@@ -10,9 +10,9 @@ of queries, keys, values and the output. Keys and values may have one matrix eac
 Of 4 (L_e + 2 L_d) d² weights of attention, 2 (L_e + 2 L_d - 1) d² are saved with "kv-all". The pairs of all modules are
 sites of one `Shared`, φ = Aθ, expanded once in each forward pass and handed down.
 
-What is shared need not be computed twice. Every layer of a decoder looks at the same output of the encoder; with one
-W_K and W_V, its keys and values are the same at every layer, are projected once, and a decoder that writes word by word
-keeps one copy of them and not L_d.
+With one head nothing is lost, since W_Q and W_O can make up for any invertible W_K and W_V; with h heads, a head reads
+the same d/h dimensions in all modules. And what is shared need not be computed twice: all layers of a decoder look at
+the same output of the encoder, whose keys and values are projected once for all of them.
 
 Reference:
     Vaswani et al., NeurIPS 2017, arXiv:1706.03762; Lan et al. (ALBERT, layers shared whole), arXiv:1909.11942.
@@ -99,7 +99,6 @@ class TiedTransformer(nn.Module):
     """
 
     __constants__ = ("d_model", "nhead", "batch_first", "share")
-
     kv_bias: Shared | None
 
     def __init__(
@@ -153,8 +152,8 @@ class TiedTransformer(nn.Module):
             for module in (*stack.layers, stack.norm):
                 module.reset_parameters()
         # Torch draws queries, keys and values as one matrix: of three times as many outputs, not of two.
-        shared = self.kv_weight
-        init.xavier_uniform_(shared.theta, shared.tying, shared.shapes, gain=math.sqrt(0.75))
+        kv = self.kv_weight
+        init.xavier_uniform_(kv.theta, kv.tying, kv.shapes, gain=math.sqrt(0.75))
         if self.kv_bias is not None:
             nn.init.zeros_(self.kv_bias.theta)
 
@@ -207,10 +206,8 @@ class TiedTransformer(nn.Module):
         pairs = ((src, src), (tgt, tgt), (tgt, src))
         masks = (src_mask, tgt_mask, memory_mask)
         hints = (src_is_causal, tgt_is_causal, memory_is_causal)
-        of_src, of_tgt, of_memory = (
-            mask_of(*pair, self.nhead, mask, padding, hint)
-            for pair, mask, padding, hint in zip(pairs, masks, paddings, hints, strict=True)
-        )
+        given = zip(pairs, masks, paddings, hints, strict=True)
+        of_src, of_tgt, of_memory = (mask_of(*pair, self.nhead, *rest) for pair, *rest in given)
         kv = self._projections()
         for number, layer in enumerate(self.encoder.layers):
             src = layer(src, kv[f"encoder.layers.{number}.self_attn"], of_src)
