@@ -1,6 +1,8 @@
-"""Map a function over chunks of work, here or in other processes, results in order."""
+"""Map a function over chunks of work, here, in other processes or on a cluster, results in order."""
 
+from ffshare.parallel.engine import HERE, Engine
 from ffshare.parallel.processes import WorkerError, map_chunks
 from ffshare.parallel.threads import one_thread
+from ffshare.parallel.tree import tree_sum
 
-__all__ = ["WorkerError", "map_chunks", "one_thread"]
+__all__ = ["HERE", "Engine", "WorkerError", "map_chunks", "one_thread", "tree_sum"]

@@ -120,10 +120,7 @@ class _Worker:
         with _telling_of_death():
             self._connection.send(chunk)
             packed = self._connection.recv_bytes()
-        result, error = pickle.loads(packed)
-        if error is not None:
-            raise error
-        return result
+        return unpacked(packed)
 
     def end(self) -> None:
         """End the process, whatever it is doing."""
@@ -169,11 +166,35 @@ def _work(connection: "Connection[Any, Any]", function: Callable[[Any], Any]) ->
     with suppress(EOFError, OSError):
         while True:
             chunk = connection.recv()
-            connection.send_bytes(_packed_answer(function, chunk))
+            connection.send_bytes(packed_answer(function, chunk))
 
 
-def _packed_answer(function: Callable[[Any], Any], chunk: Any) -> bytes:
+def packed_answer(function: Callable[[Any], Any], chunk: Any) -> bytes:
+    """What a function returns for a chunk, or what it raises, as bytes for `unpacked`.
+
+    Args:
+        function: The function.
+        chunk: A piece of work.
+
+    Returns:
+        The pickled answer.
+    """
     try:
         return pickle.dumps((function(chunk), None), protocol=pickle.HIGHEST_PROTOCOL)
     except Exception as error:
         return pickle.dumps((None, error))
+
+
+def unpacked(packed: bytes) -> Any:
+    """The answer in bytes of `packed_answer`: what was returned is returned, what was raised is raised.
+
+    Args:
+        packed: The pickled answer, of a process of our own.
+
+    Returns:
+        The answer.
+    """
+    result, error = pickle.loads(packed)
+    if error is not None:
+        raise error
+    return result
