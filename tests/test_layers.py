@@ -10,7 +10,7 @@ import pytest
 PACKAGE = "ffshare"
 MOST_LINES = 300
 
-FLOOR = ("errors", "records", "units", "data_files", "whole_files")
+FLOOR = ("errors", "records", "units", "data_files", "whole_files", "folder_lock")
 # Each may import those before it.
 STACK = ("parallel", "tying", "molecules", "smirks", "rules", "assign", "model", "fit", "report", "explorer")
 # Package (or module at the top level) to the packages whose insides it may import.
@@ -20,6 +20,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "units": ("errors", "records"),
     "data_files": ("errors",),
     "whole_files": ("errors",),
+    "folder_lock": ("errors",),
     **{name: (*FLOOR, *STACK[:below]) for below, name in enumerate(STACK)},
     # Neural networks tie by the same object, and know nothing of molecules.
     "nn": (*FLOOR, "tying"),
