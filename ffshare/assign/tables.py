@@ -30,6 +30,8 @@ MOLECULE_SCHEMA = pa.schema(
         ("molecule", pa.string()),
         ("mapped_smiles", pa.string()),
         ("n_undefined_stereo", pa.int32()),
+        ("frustrated", pa.bool_()),
+        ("arbitrary", pa.bool_()),
     ]
 )
 UNASSIGNED_SCHEMA = pa.schema(
@@ -81,11 +83,13 @@ def label_table(batch: GraphBatch, sites: Mapping[str, Sites], tables: Mapping[s
     )
 
 
-def molecule_table(batch: GraphBatch) -> pa.Table:
+def molecule_table(batch: GraphBatch, frustrated: Sequence[int] = (), arbitrary: Sequence[int] = ()) -> pa.Table:
     """One row a molecule: its place in the input, its name, its mapped SMILES and the stereochemistry that leaves open.
 
     Args:
         batch: The molecules.
+        frustrated: Those in which pair types cannot be told apart.
+        arbitrary: Those with a choice between equivalent places for a charge or double bonds.
 
     Returns:
         A table of `MOLECULE_SCHEMA`. Atom i of a molecule carries map number i + 1.
@@ -97,6 +101,7 @@ def molecule_table(batch: GraphBatch) -> pa.Table:
             pa.array(batch.names, type=pa.string()),
             pa.array([one.smiles for one in mapped], type=pa.string()),
             pa.array([one.n_undefined_stereo for one in mapped], type=pa.int32()),
+            *(pa.array(np.isin(np.arange(batch.n_molecules), list(named))) for named in (frustrated, arbitrary)),
         ],
         schema=MOLECULE_SCHEMA,
     )

@@ -1,7 +1,8 @@
 """`ffshare assign`: molecules in, labels out."""
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Literal, Self
@@ -10,16 +11,23 @@ from cyclopts import Parameter
 
 from ffshare import __version__
 from ffshare.assign import LABEL_SCHEMA, MOLECULE_SCHEMA, Scheme
-from ffshare.cli.console import note, print_json
-from ffshare.cli.labelling import Input, LabelledChunk, Labeller, Workers, in_chunks, note_failures, scheme_of
+from ffshare.assign.library import FAILURE_SCHEMA, PARTITION_SIZE, LabelFolder, Labelled, Labeller, LabelNumbers
+from ffshare.cli.console import note, print_json, progress_bar
+from ffshare.cli.labelling import (
+    Input,
+    Scheduler,
+    Workers,
+    in_chunks,
+    interruptible,
+    note_failures,
+    positive,
+    scheme_of,
+)
 from ffshare.cli.outputs import CsvTables, JsonTables, OutputFiles, TableWriter
 from ffshare.data_files import checksum
-from ffshare.molecules import STANDARD_INPUT, Failure
-
-# Terms without a rule that are named one by one; all of them are in the labels, with no rule.
-_SHOWN = 10
-
-_FAILURE_HEADS = ("molecule_idx", "file", "line", "name", "input", "reason", "advice")
+from ffshare.errors import InputError
+from ffshare.molecules import STANDARD_INPUT, Entry, Failure, read_entries
+from ffshare.parallel import Engine
 
 
 def assign(
@@ -27,6 +35,8 @@ def assign(
     scheme: str,
     out: Path | None = None,
     workers: Workers = 1,
+    scheduler: Scheduler = None,
+    partition: Annotated[int, Parameter(validator=positive)] = PARTITION_SIZE,
     strict: bool = False,
     smiles_column: str | None = None,
     name_column: str | None = None,
@@ -38,8 +48,11 @@ def assign(
     One row a term: molecule_idx, molecule, section, atoms, rule_id, pattern and fallback; rule_id and pattern are empty
     where no rule matches, fallback where the value is the scheme's own and no guess. Beside labels.parquet stand
     labels.molecules.parquet (mapped SMILES: atom i carries map number i+1) and labels.failures.csv (what could not be
-    read or labelled, and why). Without --out the labels go to standard output,
-    as CSV or with --json as JSON.
+    read or labelled, and why). Without --out the labels go to standard output, as CSV or with --json as JSON.
+
+    A name without suffix is a folder, for libraries: the same three tables as Parquet data sets in parts, and
+    manifest.json. A run that was stopped, in whatever way, goes on there when it is started again, and ends in the same
+    bytes; parts that are gone or damaged are made again.
 
     Args:
         inputs: SMILES files (.smi), tables (.csv, .tsv, .parquet), SD files (.sdf), each also .gz; directories; - for
@@ -47,42 +60,64 @@ def assign(
         scheme: A force field by name (openff-2.3.0) or file (.offxml, .toml), several with commas between are appended;
             or another scheme: gaff, gaff2, gaff-antechamber, gaff2-antechamber, mmff94, mmff94s, alkethoh-types, a
             folder of an atom-typed force field, untied, hashed:SCHEME, hashed-element:SCHEME.
-        out: File for the labels: .parquet, .csv or .json.
+        out: File for the labels: .parquet, .csv or .json; or a folder, which is a name without suffix.
         workers: Processes to use.
-        strict: End at the first molecule that cannot be used, and write nothing.
+        scheduler: Address of a scheduler of dask.distributed, instead of processes; its workers must see the folder.
+        partition: Molecules of a part of a folder.
+        strict: End at the first molecule that cannot be used; without a folder, nothing is written then.
         smiles_column: Heading of the SMILES column of tables.
         name_column: Heading of the name column of tables.
         mode: compat: as openff-toolkit does; spec: as the SMIRNOFF specification says.
         json: Print JSON: the summary, or without --out the labels.
     """
-    chosen = scheme_of(scheme, mode)
-    chunks = in_chunks(
-        Labeller(scheme=chosen),
-        inputs,
-        workers=workers,
-        strict=strict,
-        smiles_column=smiles_column,
-        name_column=name_column,
-    )
-    settings = {
-        "workers": workers,
-        "strict": strict,
-        "smiles_column": smiles_column,
-        "name_column": name_column,
-        "mode": mode,
-    }
-    summary = Summary(chosen)
-    with ExitStack() as stack:
-        output: LabelFiles | LabelStream
-        if out is None:
-            output = stack.enter_context(LabelStream(as_json=json))
-        else:
-            files = stack.enter_context(OutputFiles(inputs))
-            output = LabelFiles(files, out, provenance(chosen, inputs, settings))
-        for chunk in chunks:
-            output.take(chunk)
-            summary.take(chunk)
-    summary.show(out, as_json=json)
+    chosen, engine = scheme_of(scheme, mode), Engine(workers=workers, scheduler=scheduler)
+    labeller, columns = Labeller(scheme=chosen), {"smiles_column": smiles_column, "name_column": name_column}
+
+    def made_from() -> dict[str, Any]:
+        # Not the workers: they do not show in the outcome.
+        return provenance(chosen, inputs, {"strict": strict, **columns, "mode": mode})
+
+    if out is not None and is_folder(out):
+        entries = read_entries(inputs, smiles_column=smiles_column, name_column=name_column)
+        numbers = _into_folder(LabelFolder(out, made_from(), partition), labeller, entries, engine, strict=strict)
+    else:
+        numbers = LabelNumbers()
+        chunks = in_chunks(labeller, inputs, engine=engine, strict=strict, **columns)
+        with ExitStack() as stack:
+            output: LabelFiles | LabelStream
+            if out is None:
+                output = stack.enter_context(LabelStream(as_json=json))
+            else:
+                output = LabelFiles(stack.enter_context(OutputFiles(inputs)), out, made_from())
+            for chunk in chunks:
+                output.take(chunk)
+                numbers += chunk.numbers
+    _show(chosen.name, numbers, out, as_json=json)
+
+
+def is_folder(out: Path) -> bool:
+    """Whether a name for an output is that of a folder: it has no suffix."""
+    return not out.suffix and not out.name.startswith(".")
+
+
+def _into_folder(
+    folder: LabelFolder, labeller: Labeller, entries: Iterable[Entry | Failure], engine: Engine, *, strict: bool
+) -> LabelNumbers:
+    """Make the parts of a folder that are not there yet."""
+    with folder, progress_bar("labelling") as bar:
+        waiting = interruptible(folder.waiting(entries), engine)
+        with closing(waiting), closing(engine.map(folder.writer(labeller), waiting)) as parts:
+            for part in parts:
+                folder.take(part)
+                bar.update(bar.task_ids[0], completed=folder.n_done)
+                if strict and part.numbers.failed:
+                    raise InputError(part.numbers.failures[0])
+        folder.finish()
+        if folder.n_kept:
+            note(f"{folder.path}: {folder.n_kept:,} molecules were there already")
+        if strict and folder.numbers.failed:
+            raise InputError(folder.numbers.failures[0])
+    return folder.numbers
 
 
 def provenance(scheme: Scheme, inputs: tuple[str, ...], settings: dict[str, Any]) -> dict[str, Any]:
@@ -99,14 +134,20 @@ def provenance(scheme: Scheme, inputs: tuple[str, ...], settings: dict[str, Any]
     return {
         "ffshare": __version__,
         "scheme": scheme.name,
-        "force_field_checksums": dict(scheme.checksums),
-        "input_checksums": {path: _checksum(path) for path in inputs},
+        # By name, since an environment may have moved.
+        "force_field_checksums": {Path(path).name: mark for path, mark in scheme.checksums.items()},
+        "input_checksums": {path: mark for given in inputs for path, mark in _checksums(given).items()},
         "settings": settings,
     }
 
 
-def _checksum(given: str) -> str | None:
-    return checksum(Path(given)) if given != STANDARD_INPUT and Path(given).is_file() else None
+def _checksums(given: str) -> dict[str, str | None]:
+    """Checksums of an input by file; standard input has none."""
+    path = Path(given)
+    if given == STANDARD_INPUT or not path.exists():
+        return {given: None}
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    return {str(each): checksum(each) if each.is_file() else None for each in files}
 
 
 class LabelFiles:
@@ -122,13 +163,13 @@ class LabelFiles:
         """
         self._labels = files.table(out, LABEL_SCHEMA, metadata)
         self._molecules = files.table(out.with_suffix(".molecules.parquet"), MOLECULE_SCHEMA, metadata)
-        self._failures = files.rows(out.with_suffix(".failures.csv"), _FAILURE_HEADS)
+        self._failures = files.rows(out.with_suffix(".failures.csv"), FAILURE_SCHEMA.names)
 
-    def take(self, chunk: LabelledChunk) -> None:
+    def take(self, chunk: Labelled) -> None:
         """Append what a chunk became."""
         self._labels.write(chunk.labels)
         self._molecules.write(chunk.molecules)
-        self._failures.writerows(map(_failure_row, chunk.failures))
+        self._failures.writerows(map(dict.values, chunk.failure_table().to_pylist()))
 
 
 class LabelStream:
@@ -142,7 +183,7 @@ class LabelStream:
         """
         self._labels: TableWriter = JsonTables(sys.stdout) if as_json else CsvTables(sys.stdout, LABEL_SCHEMA)
 
-    def take(self, chunk: LabelledChunk) -> None:
+    def take(self, chunk: Labelled) -> None:
         """Append what a chunk became."""
         self._labels.write(chunk.labels)
         note_failures(chunk.failures)
@@ -157,78 +198,43 @@ class LabelStream:
             self._labels.close()
 
 
-def _failure_row(failure: Failure) -> tuple[object, ...]:
-    return (
-        failure.index,
-        failure.path,
-        failure.line,
-        failure.name,
-        failure.text,
-        failure.reason,
-        failure.advice,
+def _show(scheme: str, numbers: LabelNumbers, out: Path | None, *, as_json: bool) -> None:
+    """Print what a run found; where labels went to standard output, to standard error."""
+    for term in numbers.missing:
+        atoms = "-".join(map(str, term["atoms"]))
+        name = term["molecule"] or f"molecule {term['molecule_idx']}"
+        note(f"no rule: {name}: {term['section']} {atoms} ({term['elements']})")
+    if numbers.unassigned > len(numbers.missing):
+        note(f"no rule: {numbers.unassigned - len(numbers.missing):,} more terms, all in the labels")
+    if numbers.guessed:
+        note(f"values that a named fall-back gave: {numbers.guessed:,}, see the column fallback")
+    odd = {
+        "frustrated, so that their pair types cannot be told apart": (numbers.frustrated, numbers.n_frustrated),
+        "one of several equivalent places chosen for a charge or double bonds": (
+            numbers.arbitrary,
+            numbers.n_arbitrary,
+        ),
+    }
+    for what, (names, n_molecules) in odd.items():
+        if names:
+            more = f" and {n_molecules - len(names):,} more" if n_molecules > len(names) else ""
+            note(f"{what}: {', '.join(names)}{more}")
+    if numbers.undefined_stereo:
+        note(f"molecules with undefined stereochemistry, labelled as given: {numbers.undefined_stereo:,}")
+    line = (
+        f"{numbers.read:,} molecules read = {numbers.labelled:,} labelled + {numbers.failed:,} failed; "
+        f"{numbers.terms:,} terms, {numbers.unassigned:,} without a rule ({scheme})"
     )
+    if out is None:
+        note(line)
+    elif as_json:
+        print_json({"scheme": scheme, **_summary(numbers), "out": str(out)})
+    else:
+        print(f"{line} → {out}")
+        if numbers.failed:
+            note(f"what failed, and why: {out / 'failures' if is_folder(out) else out.with_suffix('.failures.csv')}")
 
 
-class Summary:
-    """The numbers of a run, and the first terms without a rule."""
-
-    def __init__(self, scheme: Scheme) -> None:
-        """Nothing read yet.
-
-        Args:
-            scheme: The scheme that labels.
-        """
-        self._scheme = scheme.name
-        self._numbers = dict.fromkeys(
-            ("read", "labelled", "failed", "terms", "unassigned", "guessed", "undefined_stereo"), 0
-        )
-        self._unassigned: list[dict[str, Any]] = []
-        self._frustrated: list[str] = []
-        self._arbitrary: list[str] = []
-
-    def take(self, chunk: LabelledChunk) -> None:
-        """Add what a chunk became."""
-        added = {
-            "read": chunk.n_read,
-            "labelled": chunk.tally.n_molecules,
-            "failed": len(chunk.failures),
-            "terms": len(chunk.labels),
-            "unassigned": len(chunk.unassigned),
-            "guessed": len(chunk.labels) - chunk.labels["fallback"].null_count,
-            "undefined_stereo": chunk.n_undefined_stereo,
-        }
-        self._numbers = {key: self._numbers[key] + number for key, number in added.items()}
-        self._frustrated += chunk.frustrated
-        self._arbitrary += chunk.arbitrary
-        self._unassigned += chunk.unassigned.slice(0, _SHOWN - len(self._unassigned)).to_pylist()
-
-    def show(self, out: Path | None, *, as_json: bool) -> None:
-        """Print the numbers; where labels went to standard output, to standard error."""
-        numbers = self._numbers
-        for term in self._unassigned:
-            atoms = "-".join(map(str, term["atoms"]))
-            name = term["molecule"] or f"molecule {term['molecule_idx']}"
-            note(f"no rule: {name}: {term['section']} {atoms} ({term['elements']})")
-        if numbers["unassigned"] > len(self._unassigned):
-            note(f"no rule: {numbers['unassigned'] - len(self._unassigned):,} more terms, all in the labels")
-        if numbers["guessed"]:
-            note(f"values that a named fall-back gave: {numbers['guessed']:,}, see the column fallback")
-        if self._frustrated:
-            note(f"frustrated, so that their pair types cannot be told apart: {', '.join(self._frustrated)}")
-        if self._arbitrary:
-            note(f"one of several equivalent places chosen for a charge or double bonds: {', '.join(self._arbitrary)}")
-        if numbers["undefined_stereo"]:
-            note(f"molecules with undefined stereochemistry, labelled as given: {numbers['undefined_stereo']:,}")
-        line = (
-            f"{numbers['read']:,} molecules read = {numbers['labelled']:,} labelled + {numbers['failed']:,} failed; "
-            f"{numbers['terms']:,} terms, {numbers['unassigned']:,} without a rule ({self._scheme})"
-        )
-        odd = {"frustrated": self._frustrated, "arbitrary": self._arbitrary}
-        if out is None:
-            note(line)
-        elif as_json:
-            print_json({"scheme": self._scheme, **numbers, **odd, "out": str(out)})
-        else:
-            print(f"{line} → {out}")
-            if numbers["failed"]:
-                note(f"what failed, and why: {out.with_suffix('.failures.csv')}")
+def _summary(numbers: LabelNumbers) -> Mapping[str, Any]:
+    """What is printed as JSON: terms without a rule and failures are in the tables."""
+    return {key: value for key, value in numbers.to_json().items() if key not in ("missing", "failures")}

@@ -13,9 +13,10 @@ from ffshare.assign.count import FEW_MOLECULES
 from ffshare.assign.growth import Growth
 from ffshare.cli.console import note, print_json, print_table
 from ffshare.cli.evaluate import Kind
-from ffshare.cli.labelling import Input, Tallier, Workers, in_chunks, note_failures, scheme_of
+from ffshare.cli.labelling import Input, Scheduler, Tallier, Workers, in_chunks, note_failures, scheme_of
 from ffshare.cli.reference_counts import ReferenceCount, count_reference, read, shown
 from ffshare.fit import ReferenceData
+from ffshare.parallel import Engine
 from ffshare.report import check_plot, plot_growth
 
 _HEADS = {
@@ -41,6 +42,7 @@ def count(
     scheme: list[str],
     reference: tuple[str, ...] = (),
     workers: Workers = 1,
+    scheduler: Scheduler = None,
     strict: bool = False,
     smiles_column: str | None = None,
     name_column: str | None = None,
@@ -74,6 +76,7 @@ def count(
         reference: File or folder of reference data, as for evaluate: adds the identifiable parameters; give the option
             once for each. With other input too, all else is counted on that.
         workers: Processes to use.
+        scheduler: Address of a scheduler of dask.distributed, instead of processes.
         strict: End at the first molecule that cannot be used.
         smiles_column: Heading of the SMILES column of tables.
         name_column: Heading of the name column of tables.
@@ -89,6 +92,7 @@ def count(
     """
     if plot is not None:
         check_plot(plot)
+    engine = Engine(workers=workers, scheduler=scheduler)
     chosen = tuple(scheme_of(name, mode) for name in dict.fromkeys(scheme))
     data: ReferenceData | None = None
     if reference:
@@ -100,7 +104,7 @@ def count(
         used = _of_inputs(
             Tallier(schemes=chosen, with_growth=plot is not None),
             inputs,
-            workers=workers,
+            engine=engine,
             strict=strict,
             smiles_column=smiles_column,
             name_column=name_column,

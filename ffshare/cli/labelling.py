@@ -1,4 +1,4 @@
-"""From entries to labels, one chunk at a time: the work that `assign` and `count` hand to processes."""
+"""Entries one chunk at a time: the work on molecules that commands hand to an engine, and how they wait for it."""
 
 import os
 import signal
@@ -6,17 +6,16 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Annotated, TypeVar
 
-import numpy as np
-import pyarrow as pa
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from ffshare.assign import Scheme, SmirnoffScheme, Tally, load_scheme, molecule_table, observe, tally
+from ffshare.assign import Scheme, SmirnoffScheme, Tally, load_scheme, observe, tally
 from ffshare.assign.growth import Growth, growth
+from ffshare.assign.library import Labelled
 from ffshare.cli.console import note, progress_bar
 from ffshare.errors import MoleculeError, SchemeError
-from ffshare.molecules import STANDARD_INPUT, Entry, Failure, GraphBatch, batch_of_entries, chunked, read_entries
-from ffshare.parallel import map_chunks
+from ffshare.molecules import STANDARD_INPUT, Entry, Failure, batch_of_entries, chunked, read_entries
+from ffshare.parallel import HERE, Engine
 from ffshare.records import doc, record
 from ffshare.rules import Mode, Observations
 
@@ -29,56 +28,14 @@ def _refuse_options(kind: type[str], given: str) -> None:
 Input = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_refuse_options)]
 """Type of an argument that names an input: '-' alone is standard input and no option."""
 
-Workers = Annotated[int, Parameter(validator=Number(gte=1))]
+positive = Number(gte=1)
+"""Validator of numbers of things."""
+
+Workers = Annotated[int, Parameter(validator=positive)]
 """Type of the option for processes: a call with none is refused."""
 
-
-@record
-class LabelledChunk:
-    """What became of one chunk of entries."""
-
-    labels: pa.Table = doc("a row a term")
-    molecules: pa.Table = doc("a row a molecule")
-    unassigned: pa.Table = doc("terms without a rule")
-    failures: tuple[Failure, ...] = doc("entries that gave no molecule")
-    tally: Tally = doc("how often each rule was used")
-    frustrated: tuple[str, ...] = doc("molecules in which pair types cannot be told apart, by name")
-    arbitrary: tuple[str, ...] = doc("molecules with a choice between equivalent places, by name")
-
-    @property
-    def n_read(self) -> int:
-        """Entries of the chunk."""
-        return self.tally.n_molecules + len(self.failures)
-
-    @property
-    def n_undefined_stereo(self) -> int:
-        """Molecules that leave stereochemistry undefined."""
-        return int(np.count_nonzero(self.molecules["n_undefined_stereo"]))
-
-
-@record
-class Labeller:
-    """Labels a chunk of entries by one scheme. Picklable."""
-
-    scheme: Scheme = doc("the scheme")
-
-    def __call__(self, entries: Sequence[Entry | Failure]) -> LabelledChunk:
-        """The labels of some entries."""
-        batch = batch_of_entries(entries)
-        assignment = self.scheme.assign(batch)
-        return LabelledChunk(
-            labels=assignment.to_table(),
-            molecules=molecule_table(batch),
-            unassigned=assignment.unassigned(),
-            failures=batch.failures,
-            tally=tally(batch.n_molecules, assignment.sites, assignment.tables),
-            frustrated=_names(batch, assignment.frustrated),
-            arbitrary=_names(batch, assignment.arbitrary),
-        )
-
-
-def _names(batch: GraphBatch, molecules: Sequence[int]) -> tuple[str, ...]:
-    return tuple(batch.names[idx] or f"molecule {batch.input_idxs[idx]}" for idx in molecules)
+Scheduler = Annotated[str | None, Parameter(allow_leading_hyphen=False)]
+"""Type of the option for the address of a scheduler of dask.distributed."""
 
 
 @record
@@ -139,7 +96,7 @@ class Observer:
         return ObservedChunk(observations=observe(self.scheme, batch, self.molecules), failures=batch.failures)
 
 
-Done = TypeVar("Done", bound=LabelledChunk | TalliedChunk | ObservedChunk)
+Done = TypeVar("Done", bound=Labelled | TalliedChunk | ObservedChunk)
 Chunk = TypeVar("Chunk")
 
 
@@ -180,7 +137,7 @@ def in_chunks(
     work: Callable[[Sequence[Entry | Failure]], Done],
     inputs: Sequence[str],
     *,
-    workers: int,
+    engine: Engine,
     strict: bool,
     smiles_column: str | None,
     name_column: str | None,
@@ -190,7 +147,7 @@ def in_chunks(
     Args:
         work: What to do with a chunk of entries.
         inputs: Paths, or '-'.
-        workers: Processes.
+        engine: Where the work is done.
         strict: Whether the first molecule that cannot be used ends the run.
         smiles_column: Heading of the SMILES column of tables.
         name_column: Heading of the name column of tables.
@@ -204,20 +161,25 @@ def in_chunks(
         MoleculeError: While iterating: `strict`, and a molecule cannot be used.
     """
     entries = read_entries(inputs, smiles_column=smiles_column, name_column=name_column)
-    return _with_bar(map_chunks(work, interruptible(chunked(entries)), workers=workers), strict)
+    return _with_bar(engine.map(work, interruptible(chunked(entries), engine)), strict)
 
 
-def interruptible(chunks: Iterable[Chunk]) -> Generator[Chunk, None, None]:
+def interruptible(chunks: Iterable[Chunk], engine: Engine = HERE) -> Generator[Chunk, None, None]:
     """The same chunks; Ctrl-C ends the wait for one, and waits itself while one is worked on.
 
-    To be closed where work may raise: until then Ctrl-C waits.
+    To be closed where work may raise: until then Ctrl-C waits. A cluster works elsewhere and may be long in coming, so
+    that Ctrl-C does not wait for it.
 
     Args:
         chunks: Pieces of work.
+        engine: Where they are worked on.
 
     Yields:
         Each of them.
     """
+    if engine.scheduler is not None:
+        yield from chunks
+        return
     signal.siginterrupt(signal.SIGINT, True)
     for chunk in chunks:
         # While RDKit matches patterns it takes Ctrl-C for itself, and a run would go on as if nothing had been pressed.
@@ -235,7 +197,7 @@ def _with_bar(chunks: Generator[Done, None, None], strict: bool) -> Iterator[Don
         for done in chunks:
             if strict and done.failures:
                 first = done.failures[0]
-                raise MoleculeError(f"{_place(first)}: {first.reason}", first.advice)
+                raise MoleculeError(f"{first.place}: {first.reason}", first.advice)
             yield done
             bar.advance(bar.task_ids[0], done.n_read)
 
@@ -247,8 +209,4 @@ def note_failures(failures: Iterable[Failure]) -> None:
         failures: The molecules.
     """
     for one in failures:
-        note(f"{_place(one)}: {one.reason}; {one.advice}")
-
-
-def _place(failure: Failure) -> str:
-    return f"{failure.path}, line {failure.line} ({failure.name or failure.text})"
+        note(f"{one.place}: {one.reason}; {one.advice}")

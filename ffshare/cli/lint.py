@@ -7,7 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ffshare.cli.console import note, print_json, print_table
-from ffshare.cli.labelling import Input, Observer, Workers, in_chunks, smirnoff_scheme_of
+from ffshare.cli.labelling import Input, Observer, Scheduler, Workers, in_chunks, smirnoff_scheme_of
+from ffshare.parallel import Engine
 from ffshare.rules import lint as lint_rules
 from ffshare.rules import merged
 
@@ -19,6 +20,7 @@ def lint(
     *,
     against: list[Input] | None = None,
     workers: Workers = 1,
+    scheduler: Scheduler = None,
     smiles_column: str | None = None,
     name_column: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -32,17 +34,19 @@ def lint(
         force_field: A force field by name or file.
         against: Molecules to observe the rules on: files as `ffshare assign` takes them; may be given more than once.
         workers: Processes to use.
+        scheduler: Address of a scheduler of dask.distributed, whose workers are used instead.
         smiles_column: Heading of the SMILES column of tables.
         name_column: Heading of the name column of tables.
         json: Print as JSON.
     """
+    engine = Engine(workers=workers, scheduler=scheduler)
     scheme = smirnoff_scheme_of(force_field)
     seen = None
     if against:
         chunks = in_chunks(
             Observer(scheme=scheme, molecules=", ".join(Path(one).name for one in against)),
             against,
-            workers=workers,
+            engine=engine,
             strict=False,
             smiles_column=smiles_column,
             name_column=name_column,

@@ -78,6 +78,11 @@ class Failure:
         object.__setattr__(self, "name", plain_text(self.name))
         object.__setattr__(self, "text", plain_text(self.text))
 
+    @property
+    def place(self) -> str:
+        """File, line, and name or input, for messages."""
+        return f"{self.path}, line {self.line} ({self.name or self.text})"
+
 
 def failure_from(entry: Entry, error: MoleculeError) -> Failure:
     """The row of the failures table for an entry that a later stage cannot use.

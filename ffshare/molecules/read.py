@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from rdkit import Chem
 
@@ -16,6 +16,8 @@ from ffshare.molecules.rdkit_log import silenced
 
 # Molecules of a batch: enough that array work outweighs its overhead, few enough to stay in the cache of a core.
 BATCH_SIZE = 1000
+
+Item = TypeVar("Item", bound=Entry | Failure)
 
 _PARSERS: Mapping[str, Callable[[str], Chem.Mol]] = {"smiles": molecule_from_smiles, "molblock": molecule_from_molblock}
 
@@ -66,7 +68,7 @@ def _batch(read: Sequence[tuple[Entry, Chem.Mol]], failures: Sequence[Failure]) 
     )
 
 
-def chunked(entries: Iterable[Entry | Failure], size: int = BATCH_SIZE) -> Iterator[list[Entry | Failure]]:
+def chunked(entries: Iterable[Item], size: int = BATCH_SIZE) -> Iterator[list[Item]]:
     """Entries in lists of a size.
 
     Args:

@@ -146,6 +146,8 @@ def test_the_summary_as_json_has_the_numbers_and_nothing_else_on_standard_output
         "unassigned": 4 + 1,
         "guessed": 0,
         "undefined_stereo": 1,
+        "n_frustrated": 0,
+        "n_arbitrary": 0,
         "frustrated": [],
         "arbitrary": [],
         "out": str(out),
@@ -254,10 +256,9 @@ def test_the_files_say_what_made_them(cli, rules, write, results, suffix):
     expected = {
         "ffshare": ffshare.__version__,
         "scheme": str(rules),
-        "force_field_checksums": {str(rules): hashlib.blake2b(rules.read_bytes(), digest_size=16).hexdigest()},
+        "force_field_checksums": {rules.name: hashlib.blake2b(rules.read_bytes(), digest_size=16).hexdigest()},
         "input_checksums": {str(source): hashlib.blake2b(b"CCO\n", digest_size=16).hexdigest(), "-": None},
         "settings": {
-            "workers": 1,
             "strict": False,
             "smiles_column": None,
             "name_column": None,

@@ -38,7 +38,7 @@ def test_a_folder_that_cannot_be_written_to_is_told(cli, rules, write, results, 
     assert not Path("/proc", f"labels{suffix}").exists()
 
 
-@pytest.mark.parametrize("name", ["labels.txt", "labels", "labels.csv.gz", ".csv"])
+@pytest.mark.parametrize("name", ["labels.txt", "labels.v1", "labels.csv.gz", ".csv"])
 def test_an_unknown_suffix_is_told_with_those_that_are_known(cli, rules, write, results, name):
     done = cli("assign", write("CCO\n"), "--scheme", rules, "--out", results / name)
     assert done.fails(f"cannot write {results / name}: give a name that ends in .parquet, .csv, .json")
