@@ -4,8 +4,8 @@
 
 Prints a table, and JSON with a list of `name`, `ratio`, `limit`, `seconds`, `against_seconds`, `within`. A round runs
 both contenders in turn; the ratio is that of the fastest rounds, by processor time, on one thread, so that other work
-on the machine counts less. Every case of `nn_bench/cases.py` checks first that both sides compute the same kind of
-thing: shapes agree, and where there is an exact counterpart, values.
+on the machine counts less. Every case of `nn_bench` checks first that both sides compute the same kind of thing: shapes
+agree, and where there is an exact counterpart, values.
 """
 
 import os
@@ -20,7 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from nn_bench.cases import CASES, Case
+from nn_bench.case import Case
+from nn_bench.cases import CASES
 
 SHORTEST = 0.05  # seconds of a timing, so that the clock does not matter
 
@@ -56,12 +57,12 @@ def measure(case: Case, rounds: int) -> dict[str, object]:
 
 
 def show(rows: Sequence[dict[str, object]]) -> None:
-    print(f"{'layer':<58} {'against':<44} {'ratio':>6} {'limit':>6} {'ms':>9} {'ms':>9}")
+    print(f"{'layer':<66} {'against':<33} {'ratio':>6} {'limit':>6} {'ms':>9} {'ms':>9}")
     for row in rows:
         limit = "–" if row["limit"] is None else f"{row['limit']:g}"
         times = " ".join(f"{1000 * row[key]:9.3f}" for key in ("seconds", "against_seconds"))
         mark = "" if row["within"] in (True, None) else "  above the limit"
-        print(f"{row['name']:<58} {row['against']:<44} {row['ratio']:6.3f} {limit:>6} {times}{mark}")
+        print(f"{row['name']:<66} {row['against']:<33} {row['ratio']:6.3f} {limit:>6} {times}{mark}")
 
 
 def main() -> None:

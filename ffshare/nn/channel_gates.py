@@ -1,5 +1,8 @@
 """What squeeze-and-excitation computes, given its weights: the gates of the channels, and a module for one depth."""
 
+from collections.abc import Mapping
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -8,6 +11,22 @@ from ffshare.nn.shared import Site
 
 Weights = dict[str, Tensor]
 """The weights of one depth by name: fc1.weight, fc2.weight, and fc1.bias, fc2.bias, scale where there are such."""
+
+
+def weights_at(sites: Mapping[str, Site], sizes: Mapping[str, int]) -> Weights:
+    """The weights of one depth, expanded anew.
+
+    Args:
+        sites: Where they lie: the matrices by name, and "vector", biases and scale one after the other, so that these
+            are expanded at once.
+        sizes: Lengths of biases and scale by name, in their order.
+
+    Returns:
+        The weights.
+    """
+    weights = {name: site() for name, site in sites.items()}
+    vectors = weights.pop("vector").split(list(sizes.values()))
+    return weights | dict(zip(sizes, vectors, strict=True))
 
 
 def channel_gates(input: Tensor, weights: Weights, act: nn.Module, gate: nn.Module, add_maxpool: bool) -> Tensor:
@@ -29,16 +48,18 @@ def channel_gates(input: Tensor, weights: Weights, act: nn.Module, gate: nn.Modu
     if input.dim() < 3:
         raise TyingError(f"expected features of shape (N, C, ...) with an axis of space, got {tuple(input.shape)}")
     pixels = input.flatten(2)
-    squeezed = pixels.mean(2)
+    # The mean as a sum: its gradient is a view of one number a channel, that of `mean` an image. Half precision may be
+    # too narrow for the sum.
+    kind = torch.promote_types(input.dtype, torch.float32)
+    squeezed = (pixels.sum(2, dtype=kind) / pixels.shape[2]).to(input.dtype)
     if add_maxpool:
         squeezed = (squeezed + pixels.amax(2)) / 2
     hidden = act(functional.linear(squeezed, weights["fc1.weight"], weights.get("fc1.bias")))
-    argument = functional.linear(hidden, weights["fc2.weight"])
-    if "scale" in weights:
-        argument = argument * weights["scale"]
-    if "fc2.bias" in weights:
-        argument = argument + weights["fc2.bias"]
-    return gate(argument)
+    weight, bias, scale = (weights.get(name) for name in ("fc2.weight", "fc2.bias", "scale"))
+    if scale is None:
+        return gate(functional.linear(hidden, weight, bias))
+    argument = functional.linear(hidden, weight)
+    return gate(argument * scale if bias is None else torch.addcmul(bias, argument, scale))
 
 
 def channels_times(input: Tensor, gates: Tensor) -> Tensor:
@@ -53,7 +74,8 @@ class SqueezeExciteAt(nn.Module):
 
     Args:
         depth: Number of the depth.
-        sites: References to the weights by name.
+        sites: References to the weights, as `weights_at` takes them.
+        sizes: Lengths of biases and scale, as `weights_at` takes them.
         act: The activation, without parameters.
         gate: The gate, without parameters.
         add_maxpool: Whether half of each average is replaced by half of the maximum.
@@ -78,11 +100,17 @@ class SqueezeExciteAt(nn.Module):
     """
 
     def __init__(
-        self, depth: int, sites: dict[str, Site], act: nn.Module, gate: nn.Module, add_maxpool: bool = False
+        self,
+        depth: int,
+        sites: dict[str, Site],
+        sizes: dict[str, int],
+        act: nn.Module,
+        gate: nn.Module,
+        add_maxpool: bool = False,
     ) -> None:
         super().__init__()
         self.depth = depth
-        self.sites = sites
+        self.sites, self.sizes = sites, sizes
         self.act, self.gate = act, gate
         self.add_maxpool = add_maxpool
 
@@ -92,8 +120,7 @@ class SqueezeExciteAt(nn.Module):
 
     def gates(self, input: Tensor) -> Tensor:
         """The gates for these features, shape=(N, C)."""
-        weights = {name: site() for name, site in self.sites.items()}
-        return channel_gates(input, weights, self.act, self.gate, self.add_maxpool)
+        return channel_gates(input, weights_at(self.sites, self.sizes), self.act, self.gate, self.add_maxpool)
 
     def extra_repr(self) -> str:
         """The depth; what is shared counts where it is registered."""

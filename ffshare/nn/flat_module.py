@@ -6,6 +6,7 @@ second set of them.
 """
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -64,8 +65,20 @@ class FlatModule(nn.Module):
         Returns:
             Its result.
         """
+        return self.bound(phi)(*inputs)
+
+    def bound(self, phi: Tensor) -> Callable[..., Any]:
+        """The module with these parameters, for several calls: their gradients are summed before they become a vector.
+
+        Args:
+            phi: The parameters, shape=(n_parameters,).
+
+        Returns:
+            The function of what the module is called with.
+        """
         pieces = self._split(phi)
-        return functional_call(self.module, {name: pieces[k] for name, k in self._number_of.items()}, inputs)
+        named = {name: pieces[number] for name, number in self._number_of.items()}
+        return lambda *inputs: functional_call(self.module, named, inputs)
 
     def flat(self, module: nn.Module) -> Tensor:
         """The parameters of a module of the same form as a vector, detached, shape=(n_parameters,)."""

@@ -60,8 +60,9 @@ def laplacian_penalty(thetas: Tensor | Sequence[Tensor], edges: ArrayLike, weigh
     """
     stacked = thetas if isinstance(thetas, Tensor) else torch.stack(list(thetas))
     ties = sparse.triu(laplacian(len(stacked), edges, weights), 1).tocoo()
-    # Pooled increments are the differences along the edges: with D for `pool`, L = Dᵀ diag(w) D.
-    differences = LinearTying.increments(np.column_stack((ties.row, ties.col)), len(stacked)).pool(stacked)
+    # Each edge is a site at both its ends: with D for the difference of the two expansions, L = Dᵀ diag(w) D.
+    at_row, at_col = (LinearTying.index(ends, keys=range(len(stacked))) for ends in (ties.row, ties.col))
+    differences = at_row.expand(stacked) - at_col.expand(stacked)
     strengths = torch.as_tensor(-ties.data, dtype=stacked.dtype, device=stacked.device)
     return (strengths * differences.square().flatten(1).sum(1)).sum()
 
@@ -129,9 +130,7 @@ class HardShared(nn.Module):
             device=start.device,
             dtype=start.dtype,
         )
-        group_of = dict(zip(named, self.tying.free.tolist(), strict=True))
-        first_of = {group: task for task, group in reversed(group_of.items())}
-        self._first_of_group = {task: first_of[group] for task, group in group_of.items()}
+        self._group_of = dict(zip(named, self.tying.free.tolist(), strict=True))
 
     def reset_parameters(self) -> None:
         """Draw the trunk of each group and all heads anew."""
@@ -155,15 +154,16 @@ class HardShared(nn.Module):
         Raises:
             TyingError: There is no task of that name.
         """
+        # The sites of a group are one vector, its free one: it is read where it lies, and not expanded for each task.
+        trunks = [self.trunk.bound(phi) for phi in self.shared.theta.to(self.shared.site_dtype)]
         if task is not None:
             self._check((task,))
-            return self.heads[task](self.trunk(self.shared(task), input))
-        phi = self.shared()
+            return self.heads[task](trunks[self._group_of[task]](input))
         if isinstance(input, Mapping):
             self._check(input)
-            return {name: self.heads[name](self.trunk(phi[name], each)) for name, each in input.items()}
-        features = {first: self.trunk(phi[first], input) for first in dict.fromkeys(self._first_of_group.values())}
-        return {name: self.heads[name](features[self._first_of_group[name]]) for name in self.heads}
+            return {name: self.heads[name](trunks[self._group_of[name]](each)) for name, each in input.items()}
+        features = [trunk(input) for trunk in trunks]
+        return {name: head(features[self._group_of[name]]) for name, head in self.heads.items()}
 
     def module_of(self, task: str) -> nn.Sequential:
         """Trunk and head of a task as plain modules with parameters of their own, which compute the same.

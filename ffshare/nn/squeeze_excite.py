@@ -31,7 +31,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from ffshare.errors import TyingError
-from ffshare.nn.channel_gates import SqueezeExciteAt, Weights, channel_gates, channels_times
+from ffshare.nn.channel_gates import SqueezeExciteAt, Weights, channel_gates, channels_times, weights_at
 from ffshare.nn.shared import Shared, Site
 from ffshare.tying import LinearTying
 
@@ -66,8 +66,8 @@ class SharedSqueezeExcite(nn.Module):
         - Output: the same.
 
     Attributes:
-        shared (Shared): all parameters, alone in the ``state_dict``; its places are named ``"fc1.weight.0"``, the last
-            part being the depth.
+        shared (Shared): all parameters, alone in the ``state_dict``; its places are named ``"fc1.weight.0"``,
+            ``"fc2.weight.0"`` and ``"vector.0"``, biases and scale; the last part is the depth.
         deviations (Tensor): :math:`\delta_t`, of shape (depth, :math:`n`).
 
     Raises:
@@ -121,21 +121,19 @@ class SharedSqueezeExcite(nn.Module):
             raise TyingError("the activation and the gate must have no parameters of their own")
         if (depth is None and deviation) or (depth is not None and depth < 1):
             raise TyingError(f"deviations need a depth, and a depth is 1 or more, got depth={depth}")
-        weights = {"fc1.weight": (self.rd_channels, channels), "fc2.weight": (channels, self.rd_channels)}
-        biases = {"fc1.bias": (self.rd_channels,), "fc2.bias": (channels,)} if bias else {}
-        own = {**biases, "scale": (channels,)} if deviation else {}
-        alike = weights if deviation else {**weights, **biases}
-        self.weight_names = (*alike, *own)
-        places = {
-            f"{name}.{t}": shape for part in (alike, own) for t in range(depth or 1) for name, shape in part.items()
-        }
-        n_alike = sum(map(math.prod, alike.values()))
-        tying = LinearTying.repeat(depth or 1, n_alike)
-        self._n_own = sum(map(math.prod, own.values()))
-        if own:
-            by_depth = LinearTying.shared_plus_deviation(range(depth or 1))
+        n_depths = depth or 1
+        shapes = {"fc1.weight": (self.rd_channels, channels), "fc2.weight": (channels, self.rd_channels)}
+        self._sizes = {"fc1.bias": self.rd_channels, "fc2.bias": channels} if bias else {}
+        self._sizes |= {"scale": channels} if deviation else {}
+        vector = {"vector": (sum(self._sizes.values()),)}
+        self._n_own = vector["vector"][0] if deviation else 0
+        parts = (shapes, vector) if deviation else ({**shapes, **vector},)
+        places = {f"{name}.{t}": each for part in parts for t in range(n_depths) for name, each in part.items()}
+        tying = LinearTying.repeat(n_depths, sum(map(math.prod, parts[0].values())))
+        if deviation:
+            by_depth = LinearTying.shared_plus_deviation(range(n_depths))
             # The scale is one where its parameters are zero.
-            offset = ([0.0] * (self._n_own - channels) + [1.0] * channels) * (depth or 1)
+            offset = ([0.0] * (self._n_own - channels) + [1.0] * channels) * n_depths
             tying |= LinearTying.basis(sparse.kron(by_depth.matrix, sparse.eye_array(self._n_own)), offset=offset)
         self.shared = Shared(tying, places, device=device, dtype=dtype)
 
@@ -162,14 +160,14 @@ class SharedSqueezeExcite(nn.Module):
         Raises:
             TyingError: There is no such depth.
         """
-        return {name: site() for name, site in self.sites(depth).items()}
+        return weights_at(self.sites(depth), self._sizes)
 
     def sites(self, depth: int = 0) -> dict[str, Site]:
         """References to the weights of one depth by name, with the argument and the error of `weights`."""
         if self.depth is not None and not 0 <= depth < self.depth:
             raise TyingError(f"there is no depth {depth}; there are 0 to {self.depth - 1}")
         place = 0 if self.depth is None else depth
-        return {name: self.shared.site(f"{name}.{place}") for name in self.weight_names}
+        return {name: self.shared.site(f"{name}.{place}") for name in ("fc1.weight", "fc2.weight", "vector")}
 
     def forward(self, input: Tensor, depth: int = 0) -> Tensor:
         """The features with each channel times its gate.
@@ -202,7 +200,7 @@ class SharedSqueezeExcite(nn.Module):
         Raises:
             TyingError: There is no such depth.
         """
-        return SqueezeExciteAt(depth, self.sites(depth), self.act, self.gate, self.add_maxpool)
+        return SqueezeExciteAt(depth, self.sites(depth), self._sizes, self.act, self.gate, self.add_maxpool)
 
     @classmethod
     def from_blocks(cls, blocks: Sequence[nn.Module], deviation: bool = False, **options: Any) -> Self:
@@ -242,10 +240,12 @@ class SharedSqueezeExcite(nn.Module):
             **options,
         )
         unit = torch.ones(first.shape[1], dtype=first.dtype, device=first.device)
+        for weights in named:
+            weights["vector"] = torch.cat([weights.get(name, unit) for name in layer._sizes] or [unit[:0]])
         sites = []
         for place in layer.shared.shapes:
             name, _, depth = place.rpartition(".")
-            sites.append(named[int(depth)].get(name, unit).detach().reshape(-1))
+            sites.append(named[int(depth)][name].detach().reshape(-1))
         layer.shared.tie_(torch.cat(sites))
         return layer
 

@@ -72,8 +72,7 @@ class TiedTransformer(nn.Module):
         share: ``"kv-all"``, ``"kv-stack"`` or ``"none"``.
 
     Shape:
-        - Inputs, masks, output: as for `torch.nn.Transformer`, inputs without a batch included. Nested tensors are not
-          taken.
+        - Inputs, masks, output: as for `torch.nn.Transformer`, without a batch as well; no nested tensors.
 
     Attributes:
         kv_weight (Shared): :math:`W^K` and :math:`W^V` of each attention module, by its path; ``theta`` holds those
@@ -82,7 +81,7 @@ class TiedTransformer(nn.Module):
         encoder, decoder: all other parameters, named as in torch; those of queries are ``q_proj``.
 
     Raises:
-        TyingError: There is no such way to share, or an option is not supported.
+        TyingError: There is no such way to share, an option is not supported, or a stack has no layers.
 
     Note:
         In evaluation, the encoder of torch may give zeros for padded positions; here they are computed as any others.
@@ -136,6 +135,8 @@ class TiedTransformer(nn.Module):
         where: dict[str, Any] = {"bias": bias, "device": device, "dtype": dtype}
         sizes = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, norm_first)
         for name, n_layers in (("encoder", num_encoder_layers), ("decoder", num_decoder_layers)):
+            if n_layers < 1:
+                raise TyingError(f"the {name} needs a layer or more, got num_{name}_layers={n_layers}")
             layers = [TransformerLayer(name == "decoder", *sizes, **where) for _ in range(n_layers)]
             setattr(self, name, Stack(layers, nn.LayerNorm(d_model, layer_norm_eps, **where)))
         paths = [path for path, module in self.named_modules() if isinstance(module, QueryAttention)]

@@ -71,7 +71,7 @@ def test_the_gradient_of_a_group_is_the_sum_over_its_tasks(groups):
 def test_the_trunk_runs_once_for_each_group():
     _, tasks = tasks_of([0, 1, 0])
     calls = []
-    tasks.trunk.register_forward_hook(lambda *_: calls.append(1))
+    tasks.trunk.module.register_forward_hook(lambda *_: calls.append(1))
     tasks(batch())
     assert len(calls) == 2
 

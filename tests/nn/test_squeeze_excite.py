@@ -101,8 +101,9 @@ def test_the_gradient_is_the_sum_over_depths():
     x = features()
     for depth, block in enumerate(twin.blocks):
         y = block[0](x)
-        hidden = y.mean((2, 3)) @ sites[f"fc1.weight.{depth}"].T + sites[f"fc1.bias.{depth}"]
-        x = y * (hidden.relu() @ sites[f"fc2.weight.{depth}"].T + sites[f"fc2.bias.{depth}"]).sigmoid()[..., None, None]
+        w1, w2, biases = (sites[f"{name}.{depth}"] for name in ("fc1.weight", "fc2.weight", "vector"))
+        hidden = y.mean((2, 3)) @ w1.T + biases[:3]
+        x = y * (hidden.relu() @ w2.T + biases[3:]).sigmoid()[..., None, None]
     apart = torch.autograd.grad(x.square().sum(), list(sites.values()))
     pooled = made.excite.shared.tying.pool(torch.cat([each.reshape(-1) for each in apart]))
     torch.testing.assert_close(made.excite.shared.theta.grad, pooled, rtol=1e-12, atol=1e-12)
@@ -244,3 +245,19 @@ def test_without_a_depth_it_serves_any():
     excite = SharedSqueezeExcite(6)
     assert torch.equal(excite(features().float(), 17), excite(features().float()))
     assert "depth=None, deviation=False, free=" in repr(excite)
+
+
+@pytest.mark.parametrize("add_maxpool", [False, True])
+def test_averages_of_half_precision_are_those_of_wide_numbers(add_maxpool):
+    wide = SharedSqueezeExcite(3, rd_channels=2, add_maxpool=add_maxpool, dtype=torch.float32)
+    x = torch.full((2, 3, 32, 32), 100.0)  # A sum of 102,400, which half precision cannot hold.
+    expected = wide.gates(x)
+    torch.testing.assert_close(copy.deepcopy(wide).half().gates(x.half()).float(), expected, rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("deviation", [False, True])
+def test_without_biases_there_is_none(deviation):
+    excite = SharedSqueezeExcite(6, rd_channels=3, bias=False, depth=2, deviation=deviation)
+    assert excite.weights(1).keys() == {"fc1.weight", "fc2.weight"} | ({"scale"} if deviation else set())
+    x = torch.randn(2, 6, 4, 4)
+    torch.testing.assert_close(excite.to_sequential(1)(x.mean((2, 3))), excite.gates(x, 1))
