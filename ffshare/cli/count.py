@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
 
-from ffshare.assign import Counts, Tally, counts
+from ffshare.assign import Counts, Scheme, Tally, counts
 from ffshare.assign.count import FEW_MOLECULES
 from ffshare.assign.growth import Growth
 from ffshare.cli.console import note, print_json, print_table
 from ffshare.cli.evaluate import Kind
+from ffshare.cli.label_counts import labels_folder, tally_of_labels
 from ffshare.cli.labelling import Input, Scheduler, Tallier, Workers, in_chunks, note_failures, scheme_of
 from ffshare.cli.reference_counts import ReferenceCount, count_reference, read, shown
+from ffshare.errors import InputError
 from ffshare.fit import ReferenceData
 from ffshare.parallel import Engine
 from ffshare.report import check_plot, plot_growth
@@ -39,7 +41,7 @@ _HEADS = {
 
 def count(
     *inputs: Input,
-    scheme: list[str],
+    scheme: tuple[str, ...] = (),
     reference: tuple[str, ...] = (),
     workers: Workers = 1,
     scheduler: Scheduler = None,
@@ -70,9 +72,10 @@ def count(
     molecules are those of the reference data, each counted once.
 
     Args:
-        inputs: SMILES files, tables, SD files, directories; - for standard input.
+        inputs: SMILES files, tables, SD files, directories; - for standard input. Or one folder that ffshare assign
+            made: it is counted as it is, without labelling again.
         scheme: A force field by name or file, or another scheme (gaff2, mmff94, untied …); give the option once for
-            each.
+            each. A folder of labels has its own.
         reference: File or folder of reference data, as for evaluate: adds the identifiable parameters; give the option
             once for each. With other input too, all else is counted on that.
         workers: Processes to use.
@@ -93,14 +96,24 @@ def count(
     if plot is not None:
         check_plot(plot)
     engine = Engine(workers=workers, scheduler=scheduler)
-    chosen = tuple(scheme_of(name, mode) for name in dict.fromkeys(scheme))
+    labels = labels_folder(inputs)
+    used: _Used | None = None
+    if labels is not None:
+        if reference or plot is not None:
+            raise InputError(f"{labels}: labels are counted without --reference and --plot; give the molecules instead")
+        found_scheme, found_tally, n_failed = tally_of_labels(labels, scheme)
+        chosen: tuple[Scheme, ...] = (found_scheme,)
+        used = _Used(tallies=[found_tally], growths=[], n_failed=n_failed)
+    elif scheme:
+        chosen = tuple(scheme_of(name, mode) for name in dict.fromkeys(scheme))
+    else:
+        raise InputError("no scheme given; name one with --scheme, openff-2.3.0 or gaff2 for instance")
     data: ReferenceData | None = None
     if reference:
         options = {"kind": kind, "level": level, "energy_unit": energy_unit, "length_unit": length_unit}
         data = read(reference, strict=strict, smiles=smiles, **options)
         note_failures(data.failures)
-    used: _Used | None = None
-    if inputs or data is None:
+    if used is None and (inputs or data is None):
         used = _of_inputs(
             Tallier(schemes=chosen, with_growth=plot is not None),
             inputs,
