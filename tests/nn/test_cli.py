@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from ffshare import __version__  # noqa: E402
 from ffshare.cli import main  # noqa: E402
 from ffshare.nn.reproduce import SYSTEMS, Outcome, Panel, Series, System, at_most, near, systems  # noqa: E402
 
@@ -78,6 +79,30 @@ def test_json_and_the_folder_hold_every_check(two, monkeypatch, capsys, tmp_path
     assert (kept["checks"], kept["quick"]) == (checks, True)
     for name in ("s1.svg", "s2.svg"):
         assert (tmp_path / "figures" / name).read_text(encoding="utf-8").count("<text") > 5
+
+
+def test_the_gallery_is_one_page_with_every_check_and_picture(two, monkeypatch, capsys, tmp_path):
+    status, out, _ = run(monkeypatch, capsys, "--out", str(tmp_path / "gallery"))
+    assert (status, "FAILED" in out) == (3, True)
+    assert sorted(path.name for path in (tmp_path / "gallery").iterdir()) == [
+        "checks.json",
+        "index.html",
+        "s1.svg",
+        "s2.svg",
+    ]
+    page = (tmp_path / "gallery" / "index.html").read_text(encoding="utf-8")
+    for text in (f"ffshare {__version__}", "Full run", "2 of 3 claims hold, 1 failed", "Words were too strong."):
+        assert text in page
+    assert (page.count("</span> holds</td>"), page.count("</span> failed</td>")) == (2, 1)
+    assert page.count('src="data:image/svg+xml;base64,') == 2
+
+
+def test_a_folder_that_cannot_hold_a_gallery_is_refused_before_anything_is_run(two, monkeypatch, capsys, tmp_path):
+    (tmp_path / "gallery").write_text("")
+    monkeypatch.setattr(systems.System, "run", lambda self, quick: pytest.fail("it was run"))
+    status, _, err = run(monkeypatch, capsys, "--out", str(tmp_path / "gallery"))
+    assert status == 1
+    assert "it is a file; name a folder" in err
 
 
 def test_an_unknown_system_is_refused_with_the_list(two, monkeypatch, capsys):
