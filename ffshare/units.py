@@ -73,6 +73,7 @@ _USUAL = ("kilocalorie", "kilojoule", "mole", "angstrom", "nanometer", "degree",
 # Quantities in files are short. The bounds keep hostile text from costing time or depth of recursion.
 _MAX_LENGTH = 200
 _MAX_POWER = 12
+_MAX_DEPTH = 20
 
 _NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 # After the number: "* unit", " unit", "/ unit" or nothing.
@@ -149,6 +150,8 @@ def split_quantity(text: str) -> tuple[str, str]:
         >>> split_quantity("620.0*kcal/mol/angstrom**2")
         ('620.0', 'kcal/mol/angstrom**2')
     """
+    if len(text) > 10 * _MAX_LENGTH:  # before any pattern looks at it: some take time as the square of the digits
+        raise UnitError(text, f"is no quantity: {len(text)} characters are more than {10 * _MAX_LENGTH}")
     match = _LEADING_NUMBER.match(text)
     if match is None:
         finite = "is no quantity; expected a number and its unit"
@@ -183,6 +186,8 @@ def parse_unit(text: str) -> Unit:
         return Unit(1.0, _DIMENSIONLESS)
     if len(text) > _MAX_LENGTH:
         raise UnitError(text, f"is no unit: {len(text)} characters are more than {_MAX_LENGTH}")
+    if text.count("(") > _MAX_DEPTH:
+        raise UnitError(text, f"is no unit: more than {_MAX_DEPTH} parentheses")
     tokens = _tokens(text)
     try:
         unit = _product(tokens, text)
@@ -279,7 +284,7 @@ def _from_registry(name: str) -> Unit | None:
         return None
     try:
         quantity = Quantity(1.0, name)
-    except (AttributeError, ValueError):  # what pint raises for names that it does not know or cannot convert
+    except (AttributeError, ValueError, TypeError):  # what pint raises for names it does not know or cannot convert
         return None
     if str(quantity.to_root_units().units) == "radian":
         return Unit(float(quantity.m_as("radian")), _ANGLE)

@@ -13,11 +13,12 @@ UNFINISHED = ".part"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, inside: Path | None = None) -> Iterator[Path]:
     """A name to write to, which becomes another one when the block ends well, and vanishes where it does not.
 
     Args:
         path: The name that the file is to have; what was there is replaced.
+        inside: Folder for the name to write to, on the same file system; by default the one of the file.
 
     Yields:
         The name to write to. By chance and not by the number of the process, since two containers may share a folder.
@@ -33,23 +34,26 @@ def replacing(path: Path) -> Iterator[Path]:
         >>> path.read_text()
         'a,b'
     """
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+    unfinished = (inside or path.parent) / f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}"
     try:
         yield unfinished
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
+        _to_disk(unfinished)
         os.replace(unfinished, path)
+        # Until then a power cut may take the new name away. Some file systems refuse it for folders.
+        with suppress(OSError):
+            _to_disk(path.parent)
     finally:
         with suppress(OSError):
             unfinished.unlink()
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
+def writing(path: Path, inside: Path | None = None) -> Iterator[Path]:
     """As `replacing`, with what the system refuses as an error that names the file.
 
     Args:
         path: The name that the file is to have.
+        inside: Folder for the name to write to; by default the one of the file.
 
     Yields:
         The name to write to.
@@ -58,7 +62,16 @@ def writing(path: Path) -> Iterator[Path]:
         OutputError: The file cannot be written.
     """
     try:
-        with replacing(path) as unfinished:
+        with replacing(path, inside) as unfinished:
             yield unfinished
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another name or folder") from error
+
+
+def _to_disk(path: Path) -> None:
+    """Force a file, or the names in a folder, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

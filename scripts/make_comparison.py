@@ -24,6 +24,7 @@ from ffshare.data_files import checksum, data_directory
 from ffshare.fit import read_reference
 from ffshare.fit.comparison import SCHEMES, ComparisonSettings, TermsOf, compare
 from ffshare.fit.guesses import read_hessians
+from ffshare.parallel import Engine
 from ffshare.report import plot_comparison
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,7 +82,7 @@ def run(name: str, workers: int, folder: Path | None) -> dict[str, Any]:
         schemes,
         ComparisonSettings(terms=terms, n_draws=n_draws),
         hessians=read_hessians("gfn2-hessians"),
-        workers=workers,
+        engine=Engine(workers=workers),
         folder=None if folder is None else folder / name,
         progress=say,
     )

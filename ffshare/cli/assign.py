@@ -1,5 +1,6 @@
 """`ffshare assign`: molecules in, labels out."""
 
+import json as json_module
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
@@ -11,7 +12,15 @@ from cyclopts import Parameter
 
 from ffshare import __version__
 from ffshare.assign import LABEL_SCHEMA, MOLECULE_SCHEMA, Scheme
-from ffshare.assign.library import FAILURE_SCHEMA, PARTITION_SIZE, LabelFolder, Labelled, Labeller, LabelNumbers
+from ffshare.assign.library import (
+    FAILURE_SCHEMA,
+    PARTITION_SIZE,
+    LabelCache,
+    LabelFolder,
+    Labelled,
+    Labeller,
+    LabelNumbers,
+)
 from ffshare.cli.console import note, print_json, progress_bar
 from ffshare.cli.labelling import (
     Input,
@@ -37,6 +46,8 @@ def assign(
     workers: Workers = 1,
     scheduler: Scheduler = None,
     partition: Annotated[int, Parameter(validator=positive)] = PARTITION_SIZE,
+    cache: Path | None = None,
+    cache_size: Annotated[float, Parameter(validator=positive)] = 4.0,
     strict: bool = False,
     smiles_column: str | None = None,
     name_column: str | None = None,
@@ -64,6 +75,8 @@ def assign(
         workers: Processes to use.
         scheduler: Address of a scheduler of dask.distributed, instead of processes; its workers must see the folder.
         partition: Molecules of a part of a folder.
+        cache: Folder on a disk of this machine that keeps labels by input, for runs that meet the same inputs again.
+        cache_size: Size that the cache may reach [GB]; then the oldest labels make room.
         strict: End at the first molecule that cannot be used; without a folder, nothing is written then.
         smiles_column: Heading of the SMILES column of tables.
         name_column: Heading of the name column of tables.
@@ -71,15 +84,21 @@ def assign(
         json: Print JSON: the summary, or without --out the labels.
     """
     chosen, engine = scheme_of(scheme, mode), Engine(workers=workers, scheduler=scheduler)
-    labeller, columns = Labeller(scheme=chosen), {"smiles_column": smiles_column, "name_column": name_column}
+    kept = None if cache is None else label_cache(cache, chosen, mode, cache_size)
+    labeller, columns = (
+        Labeller(scheme=chosen, cache=kept),
+        {"smiles_column": smiles_column, "name_column": name_column},
+    )
 
-    def made_from() -> dict[str, Any]:
+    def made_from(**more: Any) -> dict[str, Any]:
         # Not the workers: they do not show in the outcome.
-        return provenance(chosen, inputs, {"strict": strict, **columns, "mode": mode})
+        return provenance(chosen, inputs, {**more, **columns, "mode": mode})
 
     if out is not None and is_folder(out):
+        _refuse_inside(inputs, out)
         entries = read_entries(inputs, smiles_column=smiles_column, name_column=name_column)
-        numbers = _into_folder(LabelFolder(out, made_from(), partition), labeller, entries, engine, strict=strict)
+        # Parts of a strict run are those of another one.
+        numbers = _into_folder(LabelFolder(out, made_from(), partition, strict=strict), labeller, entries, engine)
     else:
         numbers = LabelNumbers()
         chunks = in_chunks(labeller, inputs, engine=engine, strict=strict, **columns)
@@ -88,7 +107,7 @@ def assign(
             if out is None:
                 output = stack.enter_context(LabelStream(as_json=json))
             else:
-                output = LabelFiles(stack.enter_context(OutputFiles(inputs)), out, made_from())
+                output = LabelFiles(stack.enter_context(OutputFiles(inputs)), out, made_from(strict=strict))
             for chunk in chunks:
                 output.take(chunk)
                 numbers += chunk.numbers
@@ -100,8 +119,16 @@ def is_folder(out: Path) -> bool:
     return not out.suffix and not out.name.startswith(".")
 
 
+def _refuse_inside(inputs: tuple[str, ...], out: Path) -> None:
+    """Refuse a folder for labels among the inputs: the next run would label its own labels."""
+    for given in inputs:
+        folder = Path(given).resolve()
+        if given != STANDARD_INPUT and folder.is_dir() and out.resolve().is_relative_to(folder):
+            raise InputError(f"{out} lies in {given}, which is input; name a folder outside of it")
+
+
 def _into_folder(
-    folder: LabelFolder, labeller: Labeller, entries: Iterable[Entry | Failure], engine: Engine, *, strict: bool
+    folder: LabelFolder, labeller: Labeller, entries: Iterable[Entry | Failure], engine: Engine
 ) -> LabelNumbers:
     """Make the parts of a folder that are not there yet."""
     with folder, progress_bar("labelling") as bar:
@@ -110,14 +137,16 @@ def _into_folder(
             for part in parts:
                 folder.take(part)
                 bar.update(bar.task_ids[0], completed=folder.n_done)
-                if strict and part.numbers.failed:
-                    raise InputError(part.numbers.failures[0])
         folder.finish()
         if folder.n_kept:
             note(f"{folder.path}: {folder.n_kept:,} molecules were there already")
-        if strict and folder.numbers.failed:
-            raise InputError(folder.numbers.failures[0])
     return folder.numbers
+
+
+def label_cache(folder: Path, scheme: Scheme, mode: str, gigabytes: float) -> LabelCache:
+    """A cache of the labels that a scheme gives: those of other schemes, files and versions are never found there."""
+    salt = json_module.dumps([__version__, scheme.name, sorted(scheme.checksums.items()), mode])
+    return LabelCache(folder=folder.resolve(), salt=salt, most_bytes=round(gigabytes * 1e9))
 
 
 def provenance(scheme: Scheme, inputs: tuple[str, ...], settings: dict[str, Any]) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ffshare.cli.console import note, print_json, print_table, progress_bar
-from ffshare.cli.labelling import Workers, note_failures
+from ffshare.cli.labelling import Scheduler, Workers, note_failures
 from ffshare.errors import OutputError
 from ffshare.fit import Weights, read_reference
 from ffshare.fit.comparison import SCHEMES, Comparison, ComparisonSettings, TermsOf
 from ffshare.fit.comparison import compare as compare_schemes
 from ffshare.fit.guesses import read_hessians
 from ffshare.fit.run import reference_path
+from ffshare.parallel import Engine
 from ffshare.report import check_plot, plot_comparison
 from ffshare.whole_files import writing
 
@@ -57,6 +58,7 @@ def compare(
     draws: int = 5,
     seed: int = 1,
     workers: Workers = 1,
+    scheduler: Scheduler = None,
     out: Path | None = None,
     plot: Path | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -84,18 +86,21 @@ def compare(
         draws: How often a random control is drawn.
         seed: Of the folds and of the intervals.
         workers: Processes to use.
+        scheduler: Address of a scheduler of dask.distributed, whose workers are used instead. Those of other machines
+            need --out, on a file system that they share.
         out: Folder for the results. Finished fits and sums over the data are kept there: a comparison that was ended
             goes on.
         plot: Picture of errors against numbers of parameters: .png, .svg or .pdf.
         json: Print everything as JSON.
     """
+    engine = Engine(workers=workers, scheduler=scheduler)
     if plot is not None:
         check_plot(plot)
     if out is not None and out.exists() and not out.is_dir():
         raise OutputError(f"cannot write to {out}: it is a file; name a folder")
     if hessians is None and list(reference) == ["gfn2"]:
         hessians = "gfn2-hessians"
-    data = read_reference(*(reference_path(name) for name in reference))
+    data = read_reference(*(reference_path(name) for name in reference), engine=engine)
     note_failures(data.failures)
     settings = ComparisonSettings(
         terms=_TERMS[terms],
@@ -115,7 +120,7 @@ def compare(
             tuple(scheme or SCHEMES),
             settings,
             hessians=None if hessians in (None, "none") else read_hessians(str(hessians)),
-            workers=workers,
+            engine=engine,
             folder=out,
             progress=advance,
         )

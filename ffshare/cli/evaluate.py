@@ -1,8 +1,7 @@
 """`ffshare evaluate`: errors of a force field on reference data."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
-from functools import reduce
 from operator import add
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,27 +9,20 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 from cyclopts import Parameter
 
-from ffshare.assign import Scheme
 from ffshare.cli.assign import provenance
 from ffshare.cli.console import note, print_json, print_table, progress_bar
-from ffshare.cli.labelling import Workers, interruptible, note_failures, scheme_of
+from ffshare.cli.evaluation import EvaluatedChunk, Evaluator, evaluated
+from ffshare.cli.labelling import Scheduler, Workers, note_failures, scheme_of
 from ffshare.cli.outputs import OutputFiles
-from ffshare.errors import InputError, MissingDependencyError
-from ffshare.fit import ReferenceMolecule, read_reference, stream_reference
-from ffshare.fit.evaluate import ErrorSums, MoleculeErrors
-from ffshare.fit.evaluate import evaluate as errors_of
-from ffshare.fit.reference import KINDS, all_have_charges, canonical_smiles
+from ffshare.errors import InputError
+from ffshare.fit.evaluate import ErrorSums
+from ffshare.fit.reference import all_have_charges
 from ffshare.fit.run import reference_path
-from ffshare.molecules import Failure
-from ffshare.parallel import map_chunks
-from ffshare.records import doc, record
+from ffshare.parallel import Engine, tree_sum
 
 Charges = Literal["reference", "openff", "nagl", "library", "gasteiger", "none"]
 Kind = Literal["arrow", "extxyz", "qcschema", "spice", "forcebalance", "scans"]
 
-# Numbers in the coordinates of the molecules that a worker gets at once: a few megabytes.
-_MOST_NUMBERS = 300_000
-_MOST_MOLECULES = 200
 _WORST = 10
 
 _TOTAL_HEADS = {
@@ -69,40 +61,6 @@ _SCHEMA = pa.schema(
 )
 
 
-@record
-class EvaluatedChunk:
-    """What became of one chunk of reference data."""
-
-    rows: tuple[dict[str, Any], ...] = doc("a row a molecule, with the columns of the table")
-    energies: ErrorSums = doc("errors of all energies")
-    forces: ErrorSums = doc("errors of all forces")
-    failures: tuple[Failure, ...] = doc("records that could not be used")
-
-
-@record
-class Evaluator:
-    """Computes the errors of a scheme on a chunk of reference data. Picklable."""
-
-    scheme: Scheme = doc("the scheme")
-    charges: Charges = doc("method for charges")
-
-    def __call__(self, items: Sequence[ReferenceMolecule | Failure]) -> EvaluatedChunk:
-        """The errors on some molecules."""
-        molecules = [item for item in items if not isinstance(item, Failure)]
-        try:
-            found = errors_of(self.scheme, molecules, None if self.charges == "none" else self.charges)
-        except MissingDependencyError as error:
-            raise MissingDependencyError(
-                f"{error}; or take charges that need nothing more but are rough: --charges gasteiger"
-            ) from error
-        return EvaluatedChunk(
-            rows=tuple(map(_row, found)),
-            energies=reduce(add, (one.energies for one in found), ErrorSums()),
-            forces=reduce(add, (one.forces for one in found), ErrorSums()),
-            failures=tuple(item for item in items if isinstance(item, Failure)),
-        )
-
-
 def evaluate(
     *,
     scheme: str,
@@ -110,6 +68,7 @@ def evaluate(
     charges: Charges | None = None,
     out: Path | None = None,
     workers: Workers = 1,
+    scheduler: Scheduler = None,
     kind: Kind | None = None,
     smiles: str | None = None,
     level: str | None = None,
@@ -134,6 +93,7 @@ def evaluate(
             rough, for tests; none: no electrostatics.
         out: File for a row a molecule: .csv, .parquet or .json.
         workers: Processes to use.
+        scheduler: Address of a scheduler of dask.distributed, whose workers are used instead.
         kind: Format of the reference data, where the name of the file does not tell it.
         smiles: SMILES of the molecule of files that give none.
         level: Level of theory of files that do not state theirs; of files that hold several, the one to take.
@@ -142,6 +102,7 @@ def evaluate(
         mode: compat: as openff-toolkit does; spec: as the SMIRNOFF specification says.
         json: Print everything as JSON.
     """
+    engine = Engine(workers=workers, scheduler=scheduler)
     chosen = scheme_of(scheme, mode)
     reference = [str(reference_path(name)) for name in reference]
     if charges is None:
@@ -154,9 +115,8 @@ def evaluate(
         "length_unit": length_unit,
     }
     found: list[EvaluatedChunk] = []
-    source = interruptible(_chunks(_items(reference, **options)))
-    chunks = map_chunks(Evaluator(scheme=chosen, charges=charges), source, workers=workers)
-    with closing(source), closing(chunks), progress_bar("evaluating") as bar:
+    chunks = evaluated(Evaluator(scheme=chosen, charges=charges), reference, engine, options)
+    with closing(chunks), progress_bar("evaluating") as bar:
         for chunk in chunks:
             found.append(chunk)
             note_failures(chunk.failures)
@@ -164,13 +124,13 @@ def evaluate(
     rows = [row for chunk in found for row in chunk.rows]
     failures = [failure for chunk in found for failure in chunk.failures]
     if out is not None:
-        settings = {**options, "charges": charges, "mode": mode, "workers": workers}
+        settings = {**options, "charges": charges, "mode": mode}
         with OutputFiles(reference) as files:
             table = files.table(out, _SCHEMA, provenance(chosen, tuple(reference), settings))
             table.write(pa.Table.from_pylist(rows, schema=_SCHEMA))
     totals = [
-        _total("energies", "kcal/mol", rows, "n_energies", reduce(add, (one.energies for one in found), ErrorSums())),
-        _total("forces", "kcal/mol/Å", rows, "n_forces", reduce(add, (one.forces for one in found), ErrorSums())),
+        _total("energies", "kcal/mol", rows, "n_energies", [sums for chunk in found for sums in chunk.energies]),
+        _total("forces", "kcal/mol/Å", rows, "n_forces", [sums for chunk in found for sums in chunk.forces]),
     ]
     used = [row for row in rows if row["skipped"] is None]
     numbers = {
@@ -206,51 +166,10 @@ def evaluate(
     )
 
 
-def _items(inputs: Sequence[str], **options: Any) -> Iterable[ReferenceMolecule | Failure]:
-    """Molecules and failures.
-
-    Tables hold a molecule a row and are streamed; records of other formats may be single conformers, which only say
-    something of energies once they are joined.
-    """
-    tables = tuple(suffix for suffix, kind in KINDS.items() if kind == "arrow")
-    if options["kind"] == "arrow" or all(path.lower().endswith(tables) for path in inputs):
-        return stream_reference(*inputs, **options)
-    data = read_reference(*inputs, **options)
-    return (*data.failures, *data.molecules)
-
-
-def _chunks(items: Iterable[ReferenceMolecule | Failure]) -> Iterator[list[ReferenceMolecule | Failure]]:
-    """Molecules in groups of bounded size."""
-    chunk: list[ReferenceMolecule | Failure] = []
-    numbers = 0
-    for item in items:
-        chunk.append(item)
-        numbers += 0 if isinstance(item, Failure) else item.coords.size
-        if numbers >= _MOST_NUMBERS or len(chunk) >= _MOST_MOLECULES:
-            yield chunk
-            chunk, numbers = [], 0
-    if chunk:
-        yield chunk
-
-
-def _row(one: MoleculeErrors) -> dict[str, Any]:
-    return {
-        "molecule": canonical_smiles(one.smiles),
-        "smiles": one.smiles,
-        "n_conformers": one.n_conformers,
-        "n_energies": one.energies.count,
-        "energy_rmse": one.energies.rmse,
-        "energy_mae": one.energies.mae,
-        "energy_reference_rms": one.energies.reference_rms,
-        "n_forces": one.forces.count,
-        "force_rmse": one.forces.rmse,
-        "force_mae": one.forces.mae,
-        "force_reference_rms": one.forces.reference_rms,
-        "skipped": one.skipped,
-    }
-
-
-def _total(what: str, unit: str, rows: Sequence[dict[str, Any]], count: str, sums: ErrorSums) -> dict[str, Any]:
+def _total(
+    what: str, unit: str, rows: Sequence[dict[str, Any]], count: str, by_molecule: Iterable[ErrorSums]
+) -> dict[str, Any]:
+    sums = tree_sum(by_molecule, add) or ErrorSums()
     return {
         "what": what,
         "molecules": sum(row[count] > 0 for row in rows),

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Self
@@ -11,9 +11,10 @@ from cyclopts import Parameter
 from rich.progress import Progress
 
 from ffshare.cli.console import note, print_json, print_table, progress_bar
-from ffshare.cli.labelling import note_failures
+from ffshare.cli.labelling import Scheduler, Workers, note_failures
 from ffshare.errors import MissingDependencyError
 from ffshare.fit import RunFolder, RunInputs, read_settings, run_fit, write_run
+from ffshare.parallel import Engine
 from ffshare.report import plot_fit
 
 NOT_CONVERGED = 3
@@ -21,8 +22,10 @@ INTERRUPTED = 130
 
 # Failures that are named one by one; all of them are in the table.
 _SHOWN = 5
-# Stages in which RDKit matches patterns and would take Ctrl-C for itself.
+# Stages in which RDKit matches patterns and would take Ctrl-C for itself; and those in which it does so in this process
+# where the work is done elsewhere.
 _HELD = ("reading reference data", "assigning parameters", "charges")
+_HELD_HERE = ("assigning parameters",)
 _ERROR_HEADS = {
     "what": "errors of",
     "n": "n",
@@ -39,6 +42,8 @@ def fit(
     /,
     *,
     out: Path | None = None,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
@@ -57,36 +62,40 @@ def fit(
     Args:
         settings: Settings file, YAML.
         out: Folder for the results instead of the one that the settings name.
+        workers: Processes to use.
+        scheduler: Address of a scheduler of dask.distributed, whose workers are used instead; they must share the file
+            system of the folder for results.
         overwrite: Replace results that were made with other settings or data.
         json: Print the summary as JSON.
     """
+    engine = Engine(workers=workers, scheduler=scheduler)
     told = read_settings(settings)
     text = settings.read_bytes()
     inputs = RunInputs.of(told, settings.parent)
     where = settings.parent / told.output if out is None else out
-    folder = RunFolder.claim(where, text, told, inputs.checksums, overwrite=overwrite)
-    for line in folder.notes:
-        note(line)
-    if folder.report is None:
-        try:
-            report = _run(inputs, folder, text)
-        except KeyboardInterrupt:
-            note(f"ffshare: interrupted; what is done is kept in {where}: the same command goes on there")
-            sys.exit(INTERRUPTED)
-        except MissingDependencyError as error:
-            raise MissingDependencyError(f"{error} (setting: charges)") from error
-    else:
-        note(f"{where}: this fit has been made already; nothing was done")
-        report = dict(folder.report)
+    with RunFolder.claim(where, text, told, inputs.checksums, overwrite=overwrite) as folder:
+        for line in folder.notes:
+            note(line)
+        if folder.report is None:
+            try:
+                report = _run(inputs, folder, text, engine)
+            except KeyboardInterrupt:
+                note(f"ffshare: interrupted; what is done is kept in {where}: the same command goes on there")
+                sys.exit(INTERRUPTED)
+            except MissingDependencyError as error:
+                raise MissingDependencyError(f"{error} (setting: charges)") from error
+        else:
+            note(f"{where}: this fit has been made already; nothing was done")
+            report = dict(folder.report)
     _show(report, where, as_json=json)
     if report["summary"]["status"] != "converged":
         sys.exit(NOT_CONVERGED)
 
 
-def _run(inputs: RunInputs, folder: RunFolder, text: bytes) -> dict[str, Any]:
+def _run(inputs: RunInputs, folder: RunFolder, text: bytes, engine: Engine) -> dict[str, Any]:
     """Fit and write."""
-    with _Bar() as bar:
-        run = run_fit(inputs, folder.statistics, bar)
+    with _Bar(_HELD if engine.is_here else _HELD_HERE) as bar:
+        run = run_fit(inputs, folder.statistics, bar, engine)
         bar("writing", 0, None)
         with folder.staged() as stage:
             report = write_run(run, stage, text)
@@ -104,7 +113,8 @@ def _run(inputs: RunInputs, folder: RunFolder, text: bytes) -> dict[str, Any]:
 class _Bar:
     """A bar on standard error that tells the stage; lets Ctrl-C through where that is safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, held: Collection[str]) -> None:
+        self._held = held
         self._bar: Progress = progress_bar("starting")
         self._mask: set[Any] = set()
 
@@ -124,7 +134,7 @@ class _Bar:
         # Ctrl-C that came while it was held ends the run here.
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         self._bar.update(self._bar.task_ids[0], description=stage, completed=n_done, total=n_all)
-        if stage in _HELD:
+        if stage in self._held:
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
 

@@ -64,7 +64,7 @@ class ReferenceCount:
             yield f"{self.scheme}: {len(sentences) - _MOST_SENTENCES:,} more such combinations; --json lists them"
 
 
-def read(inputs: Sequence[str], *, strict: bool, **options: str | None) -> ReferenceData:
+def read(inputs: Sequence[str], *, strict: bool, **options: Any) -> ReferenceData:
     """The reference data of some files.
 
     Args:

@@ -1,27 +1,26 @@
 """One pass over the reference data: from coordinates to the sums that every later step works on.
 
 Molecules are taken some at a time, so that memory does not grow with the data, and each chunk goes to the folder of
-statistics, if there is one, before the next is begun.
+statistics, if there is one, as soon as it is made, by whoever made it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, nullcontext
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
 from scipy import sparse
 
-from ffshare.errors import InputError, TyingError
+from ffshare.errors import TyingError
+from ffshare.fit.gatherer import Gatherer, Parts
 from ffshare.fit.problem import FitProblem
 from ffshare.fit.reference import ReferenceMolecule
-from ffshare.fit.reference.data import only_level
-from ffshare.fit.residuals import Chunk
-from ffshare.fit.statistics import MoleculeStatistics, NormalEquations, molecule_statistics
-from ffshare.fit.store import ChunkStatistics, StatisticsFolder, checksum
+from ffshare.fit.shared_folder import shared
+from ffshare.fit.statistics import MoleculeStatistics, NormalEquations
+from ffshare.fit.store import StatisticsFolder
 from ffshare.fit.straight import LeftOut
 from ffshare.molecules.ragged import IntArray
-from ffshare.parallel import one_thread
+from ffshare.parallel import HERE, Engine, one_thread
 from ffshare.records import doc, record
 
 MOLECULES_AT_ONCE = 32
@@ -92,57 +91,57 @@ class Accumulated(Gathered):
         return Gathered.of_molecules(self, chosen).summed()
 
 
-@one_thread()
 def gather(
     problem: FitProblem,
     reference: Iterable[ReferenceMolecule],
     folder: str | Path | None = None,
     molecules_at_once: int = MOLECULES_AT_ONCE,
     progress: Callable[[int], None] | None = None,
+    engine: Engine = HERE,
 ) -> Gathered:
     """The sums of every molecule of a problem, for columns that are tied later or for many schemes.
 
+    Law: they are the same to the last bit wherever the work is done, and to rounding whatever is worked on together.
+
     Args:
-        problem: The problem.
+        problem: The problem. It travels once to each worker; reference data travel with the work.
         reference: Reference data of the molecules of its batch, in their order, one after the other.
         folder: Where statistics are kept; what is there of the same problem is not computed again. By default they
-            are kept in memory.
+            are kept in memory. Workers write to it themselves, so those of a scheduler must share it.
         molecules_at_once: Molecules that are worked on together.
         progress: Called with the number of molecules that are done.
+        engine: Where the work is done.
 
     Returns:
         The sums of each molecule.
 
     Raises:
         InputError: The data are not those of the molecules of the batch, or are of several levels of theory.
+        OutputError: A worker does not see the folder.
     """
-    store = StatisticsFolder(None if folder is None else Path(folder))
-    skipped, n_molecules = set(problem.skipped.tolist()), problem.assignment.batch.n_molecules
+    store = StatisticsFolder(None if folder is None else Path(folder).absolute())
+    parts = Parts(problem, reference, molecules_at_once)
     left_out: list[LeftOut] = []
     clashes: dict[int, int] = {}
-    levels: list[str] = []
-    n_done = 0
-    for number, given in enumerate(_chunked(reference, molecules_at_once)):
-        levels = [only_level([*levels[:1], *(molecule.level for molecule in given)])]
-        kept = [i for i in range(len(given)) if n_done + i not in skipped]
-        n_done += len(given)
-        if n_done > n_molecules:
-            raise InputError(f"reference data go on after the {n_molecules} molecules of the batch")
-        idxs = np.array(kept, dtype=np.int64) + n_done - len(given)
-        found = _of_chunk(Chunk.of(problem, idxs, [given[i] for i in kept]), number, store)
-        left_out += found.left_out
-        clashes.update({each.molecule_idx: each.n_clashes for each in found.molecules if each.n_clashes})
-        if progress is not None:
-            progress(n_done)
-    if n_done != n_molecules:
-        raise InputError(f"reference data of {n_done} molecules for a batch of {n_molecules}")
+    with nullcontext() if store.folder is None else shared(store.folder, engine) as place:
+        work = Gatherer(problem=problem, store=store, place=place)
+        with closing(engine.map(work, parts)) as results:
+            for number, found in enumerate(results):
+                if found.statistics is None:
+                    store.register(number, found.mark)
+                else:
+                    store.put(number, found.statistics, found.mark)
+                left_out += found.left_out
+                clashes |= found.clashes
+                if progress is not None:
+                    progress(found.n_done)
     return Gathered(
         molecules=store,
         n_columns=problem.n_columns,
         left_out=tuple(left_out),
         skipped=problem.skipped,
         clashes=clashes,
-        level=levels[0] if levels else "",
+        level=parts.level,
     )
 
 
@@ -152,8 +151,9 @@ def accumulate(
     folder: str | Path | None = None,
     molecules_at_once: int = MOLECULES_AT_ONCE,
     progress: Callable[[int], None] | None = None,
+    engine: Engine = HERE,
 ) -> Accumulated:
-    """The sums of a problem over reference data: `gather`, then added up.
+    """The sums of a problem over reference data: `gather`, then added up in the order of the molecules.
 
     Args:
         problem: The problem, as a rule a tied one: the sum over untied columns is as large as all molecules together.
@@ -161,33 +161,17 @@ def accumulate(
         folder: As for `gather`.
         molecules_at_once: As for `gather`.
         progress: As for `gather`.
+        engine: As for `gather`.
 
     Returns:
         The sums.
 
     Raises:
         InputError: As for `gather`.
+        OutputError: As for `gather`.
     """
-    return gather(problem, reference, folder, molecules_at_once, progress).summed()
-
-
-def _of_chunk(chunk: Chunk, number: int, store: StatisticsFolder) -> ChunkStatistics:
-    """The statistics of a chunk, from the store if it has them."""
-    mark = "" if store.folder is None else checksum(chunk)
-    found = store.get(number, mark)
-    if found is None:
-        straight = chunk.straight()
-        found = ChunkStatistics(
-            molecules=tuple(molecule_statistics(chunk, straight)), left_out=chunk.left_out(straight)
-        )
-        store.put(number, found, mark)
-    return found
-
-
-def _chunked(reference: Iterable[ReferenceMolecule], size: int) -> Iterator[list[ReferenceMolecule]]:
-    iterator = iter(reference)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
+    with one_thread():
+        return gather(problem, reference, folder, molecules_at_once, progress, engine).summed()
 
 
 @record

@@ -22,13 +22,13 @@ from ffshare.fit.priors import NO_SOFT_TIES, Priors, SoftTies
 from ffshare.fit.problem import Background, FitProblem
 from ffshare.fit.reference import ReferenceData, ReferenceMolecule
 from ffshare.fit.result import FitResult, flags_of, shown_errors
-from ffshare.fit.rows import row_factor
+from ffshare.fit.rows import spread, touching_factor
 from ffshare.fit.solve import SolverSettings, solve
 from ffshare.fit.uncertainty import FEW_MOLECULES, uncertainty
 from ffshare.fit.weights import Weights
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
-from ffshare.parallel import one_thread
+from ffshare.parallel import HERE, Engine, one_thread
 from ffshare.records import doc, record
 
 CLUSTERED, NOMINAL = "clustered", "nominal"
@@ -66,6 +66,7 @@ def fit(
     means: FloatArray | None = None,
     fixed: ArrayLike = (),
     folder: str | Path | None = None,
+    engine: Engine = HERE,
 ) -> FitResult:
     """Fit the bonded parameters of a scheme to reference data.
 
@@ -81,6 +82,7 @@ def fit(
         means: Prior means, numbered likewise; by default the values of the rules.
         fixed: Parameters that stay as they are, numbered likewise.
         folder: Where sums are kept, so that a fit that was killed goes on there.
+        engine: Where the passes over the data are done.
 
     Returns:
         The result. A fit that does not converge says so in its status and advice.
@@ -91,11 +93,7 @@ def fit(
     """
     data = reference.molecules if isinstance(reference, ReferenceData) else reference
     problem = FitProblem.of(assignment, charges, sections=sections, weights=weights, background=background)
-    sums = accumulate(problem, data, folder)
-
-    def factor(directions: FloatArray) -> FloatArray:
-        return row_factor(problem, data, directions)
-
+    sums = accumulate(problem, data, folder, engine=engine)
     result = fit_sums(
         problem.assignment,
         problem.parameters,
@@ -105,7 +103,7 @@ def fit(
         means=means,
         fixed=fixed,
         # Rows can be looked at again only where the data can be.
-        factor=factor if isinstance(data, Sequence) else None,
+        factor=touching_factor(problem, data, sums, engine) if isinstance(data, Sequence) else None,
     )
     provenance = {**result.provenance, "weights": repr(problem.weights), "sections": ", ".join(problem.sections)}
     return replace(result, provenance=provenance)
@@ -168,7 +166,7 @@ def fit_sums(
         objective,
         solution.values,
         choices.identifiability,
-        None if factor is None else _spread(factor, chosen, parameters),
+        None if factor is None else spread(factor, chosen, len(parameters)),
     )
     flags = flags_of(mine, solution.values, np.flatnonzero(is_fixed), solution, doubts, known, few=float(FEW_MOLECULES))
     errors = doubts.clustered if choices.errors == CLUSTERED else doubts.nominal
@@ -209,14 +207,3 @@ def _untouched(parameters: Parameters, chosen: IntArray) -> Parameters:
 
 def _renumbered(soft_ties: SoftTies, chosen: IntArray) -> SoftTies:
     return SoftTies(edges=np.searchsorted(chosen, soft_ties.edges), strengths=soft_ties.strengths)
-
-
-def _spread(factor: RowFactor, chosen: IntArray, parameters: Parameters) -> RowFactor:
-    """The factor along directions of some of the columns."""
-
-    def of_some(directions: FloatArray) -> FloatArray:
-        full = np.zeros((len(parameters), directions.shape[1]))
-        full[chosen] = directions
-        return factor(full)
-
-    return of_some

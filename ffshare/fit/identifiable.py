@@ -13,25 +13,22 @@ Taken as known are van der Waals parameters, charges and values that a scheme gu
 would only say which conformers are clashes (`ffshare.fit.weights`), and are left out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ffshare.assign import Assignment
 from ffshare.errors import SchemeError
-from ffshare.fit.accumulate import Accumulated, accumulate
-from ffshare.fit.identifiability import Identifiability, IdentifiabilitySettings, RowFactor, identify, ranks_alone
+from ffshare.fit.accumulate import accumulate
+from ffshare.fit.identifiability import Identifiability, IdentifiabilitySettings, identify, ranks_alone
 from ffshare.fit.objective import Objective
 from ffshare.fit.parameters import Parameters
 from ffshare.fit.priors import Priors
 from ffshare.fit.problem import FitProblem
 from ffshare.fit.reference import ReferenceMolecule
-from ffshare.fit.rows import row_factor
-from ffshare.fit.statistics import MoleculeStatistics
+from ffshare.fit.rows import spread, touching_factor
 from ffshare.fit.weights import Weights
-from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
 from ffshare.records import doc, record
 
@@ -95,7 +92,7 @@ def identifiable(
             f"{assignment.scheme}: {len(missing)} parameters have no value, the first {mine.names[missing[0]]}"
         )
     objective = Objective.of(mine, sums.equations.part(chosen), mine.values, Priors(strength=0.0))
-    factor = _factor(problem, reference, sums, chosen)
+    factor = spread(touching_factor(problem, reference, sums), chosen, problem.n_columns)
     found = identify(objective, mine.values, settings, factor)
     of = np.array([key[0] for key in mine.keys], dtype=np.str_)
     groups = {section: of == section for section in problem.sections}
@@ -130,23 +127,3 @@ def _guesses(assignment: Assignment, section: str) -> NDArray[np.bool_]:
     is_guess: NDArray[np.bool_] = np.bincount(known, minlength=len(table)) == 0
     is_guess[: len(table) - table.n_added] = False
     return is_guess
-
-
-def _factor(
-    problem: FitProblem, reference: Sequence[ReferenceMolecule], sums: Accumulated, chosen: IntArray
-) -> RowFactor:
-    """The rows along directions of the chosen columns, of the molecules alone that touch them."""
-
-    def factor(directions: FloatArray) -> FloatArray:
-        full = np.zeros((problem.n_columns, directions.shape[1]))
-        full[chosen] = directions
-        looked_at = _touching(sums.molecules, np.any(full != 0.0, axis=1))
-        skipped = np.setdiff1d(np.arange(len(reference)), looked_at)
-        return row_factor(replace(problem, skipped=skipped), reference, full)
-
-    return factor
-
-
-def _touching(molecules: Iterable[MoleculeStatistics], columns: NDArray[np.bool_]) -> IntArray:
-    found = [each.molecule_idx for each in molecules if columns[each.columns].any()]
-    return np.array(found, dtype=np.int64)

@@ -69,6 +69,20 @@ def sites_of(sites: Mapping[str, Sites], molecule_idxs: IntArray) -> dict[str, I
     return found
 
 
+def atoms_of(batch: GraphBatch, molecule_idxs: IntArray) -> IntArray:
+    """The atoms of some molecules, without a look at the others.
+
+    Args:
+        batch: The molecules.
+        molecule_idxs: Some of them, ascending, shape=(n,).
+
+    Returns:
+        Indices of their atoms, ascending.
+    """
+    starts, stops = batch.atom_offsets[molecule_idxs].tolist(), batch.atom_offsets[molecule_idxs + 1].tolist()
+    return np.concatenate([np.zeros(0, dtype=np.int64), *map(np.arange, starts, stops)])
+
+
 def uncovered(assignment: Assignment) -> IntArray:
     """The molecules with a bonded term or an atom that no rule matches, ascending.
 

@@ -15,7 +15,7 @@ from scipy import sparse
 from ffshare.assign import Assignment
 from ffshare.errors import SchemeError
 from ffshare.fit.parameters import BONDED, Parameters
-from ffshare.fit.parts import part_of, uncovered
+from ffshare.fit.parts import atoms_of, part_of, uncovered
 from ffshare.fit.weights import Weights
 from ffshare.model import Basis, Energies, Evaluation, Frames, Model, bonded_terms, linear_bases, rule_ties
 from ffshare.model.coordinates import FloatArray
@@ -56,7 +56,7 @@ class Background:
         )
         charges = self.charges
         if isinstance(charges, np.ndarray):
-            charges = charges[np.isin(self.assignment.batch.atom_molecules, molecule_idxs)]
+            charges = charges[atoms_of(self.assignment.batch, molecule_idxs)]
         model = Model.of(part, charges)
         return model.only([name for name in model.interactions if self._counts(name, fitted)]).evaluate(frames)
 

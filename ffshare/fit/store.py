@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ffshare.errors import InputError
-from ffshare.fit.parts import sites_of
+from ffshare.fit.parts import atoms_of, sites_of
 from ffshare.fit.residuals import Chunk
 from ffshare.fit.statistics import MoleculeStatistics
 from ffshare.fit.straight import LeftOut
@@ -86,7 +86,7 @@ def checksum(chunk: Chunk) -> str:
                     add_array(column.values)
             add_array(behind.assignment.sites[section].rule_idxs[sites[section]])
     if isinstance(behind.charges, np.ndarray):
-        add_array(behind.charges[np.isin(behind.assignment.batch.atom_molecules, chunk.molecule_idxs)])
+        add_array(behind.charges[atoms_of(behind.assignment.batch, chunk.molecule_idxs)])
     else:
         add(behind.charges)
     return digest.hexdigest()
@@ -124,6 +124,15 @@ class StatisticsFolder:
             return
         with replacing(self._path(number)) as unfinished, unfinished.open("wb") as file:
             np.savez(file, mark=np.array(mark), **_packed(statistics))  # type: ignore[arg-type]
+
+    def register(self, number: int, mark: str) -> None:
+        """Count what another process has put into the folder among the statistics of this run.
+
+        Args:
+            number: The chunk.
+            mark: Its checksum.
+        """
+        self._marks[number] = mark
 
     def get(self, number: int, mark: str) -> ChunkStatistics | None:
         """The statistics of a chunk, if they are there and were made of the same.

@@ -14,6 +14,7 @@ from ffshare.errors import MissingDependencyError, MoleculeError
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules import GraphBatch
 from ffshare.molecules.ragged import IntArray
+from ffshare.parallel import one_thread
 
 NAGL_MODEL = "openff-gnn-am1bcc-1.0.0.pt"
 """The model that openff-2.3.0 names."""
@@ -35,6 +36,12 @@ def nagl_charges(batch: GraphBatch, molecules: IntArray, model: str = NAGL_MODEL
         MoleculeError: NAGL fails on a molecule.
     """
     network, molecule_class = _loaded(model)
+    # Several threads round otherwise than one, and machines differ in how many they have.
+    with one_thread():
+        return _charges(network, molecule_class, batch, molecules)
+
+
+def _charges(network: Any, molecule_class: Any, batch: GraphBatch, molecules: IntArray) -> FloatArray:
     charges = np.zeros(batch.n_atoms)
     for idx in molecules.tolist():
         atoms = slice(*batch.atom_offsets[idx : idx + 2].tolist())

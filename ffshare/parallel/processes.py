@@ -10,6 +10,7 @@ when no worker is left.
 """
 
 import multiprocessing
+import os
 import pickle
 import signal
 import threading
@@ -163,10 +164,19 @@ def _work(connection: "Connection[Any, Any]", function: Callable[[Any], Any]) ->
     # Ctrl-C reaches all processes of a terminal; the one that the user started ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
             chunk = connection.recv()
             connection.send_bytes(packed_answer(function, chunk))
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it does, in the middle of a chunk too: nobody wants the answer."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def packed_answer(function: Callable[[Any], Any], chunk: Any) -> bytes:

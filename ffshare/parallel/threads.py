@@ -4,26 +4,30 @@ Matrix products of many threads are summed in another order than those of one, a
 wait for the same cores are far slower than one thread each.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import lru_cache
 
 from threadpoolctl import ThreadpoolController
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """A context in which NumPy's and SciPy's linear algebra use one thread.
+    """A context in which NumPy's, SciPy's and PyTorch's linear algebra use one thread.
+
+    Libraries that are loaded inside do as they like: load them before.
 
     Example:
         >>> import numpy as np
         >>> with one_thread():
         ...     product = np.ones((2, 2)) @ np.ones((2, 2))
     """
-    with _controller().limit(limits=1):
+    with _controller(len(sys.modules)).limit(limits=1):
         yield
 
 
-@cache
-def _controller() -> ThreadpoolController:
+# Looking for libraries takes some milliseconds, and only an import can have brought another one.
+@lru_cache(maxsize=1)
+def _controller(n_modules: int) -> ThreadpoolController:
     return ThreadpoolController()

@@ -18,6 +18,7 @@ Kind = Literal[
     "improper phase",
     "idivf",
     "cosmetic attribute",
+    "parameter_eval",
 ]
 Certainty = Literal["proven", "observed", "not observed"]
 

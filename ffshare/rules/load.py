@@ -13,6 +13,7 @@ from typing import get_args
 from ffshare.errors import Fault, RuleFileError, SchemeError
 from ffshare.rules.append import appended, conflicts
 from ffshare.rules.build import build_tables
+from ffshare.rules.content import read_content
 from ffshare.rules.document import RuleDocument
 from ffshare.rules.locate import locate
 from ffshare.rules.offxml import parse_offxml
@@ -22,8 +23,6 @@ from ffshare.rules.toml import parse_toml
 from ffshare.rules.upconvert import OLD_VERSIONS, upconvert
 
 _VERSIONS = (*OLD_VERSIONS, "0.3")
-# The largest released force field has 4 MB.
-_MAX_BYTES = 100_000_000
 _PARSERS: dict[str, Callable[[bytes, str], RuleDocument]] = {
     ".offxml": parse_offxml,
     ".xml": parse_offxml,
@@ -64,7 +63,7 @@ def load_force_field(*names: str | Path, mode: Mode = "compat") -> ForceField:
     checksums: dict[str, str] = {}
     for name in names:
         path = locate(name)
-        data = _content(path)
+        data = read_content(path)
         checksums[str(path)] = hashlib.blake2b(data, digest_size=16).hexdigest()
         found = _tables(_PARSERS[path.suffix](data, str(path)), mode)
         faults = [
@@ -75,17 +74,6 @@ def load_force_field(*names: str | Path, mode: Mode = "compat") -> ForceField:
         for section, table in found.items():
             tables[section] = appended(tables[section], table) if section in tables else table
     return ForceField(name=" + ".join(map(str, names)), tables=tables, checksums=checksums, mode=mode)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            message = f"the file has {size} bytes, more than {_MAX_BYTES}; is it a force field?"
-            raise RuleFileError(str(path), [Fault(message)])
-        return path.read_bytes()
-    except OSError as error:
-        raise RuleFileError(str(path), [Fault(f"the file cannot be read: {error.strerror}")]) from error
 
 
 def _tables(document: RuleDocument, mode: Mode) -> dict[str, RuleTable]:

@@ -2,7 +2,8 @@
 
 The file comes from anywhere, so it is parsed by the standard library's expat with document types and entities
 refused: a few lines of them can ask for gigabytes of memory ("billion laughs") or for other files of the machine.
-Attributes stay text. A file that is no XML has one fault, the first; every other fault is collected.
+Attributes stay text. A file that is no XML has one fault, the first; every other fault is collected, up to a number
+after which a file is no force field. Elements nest in three levels, so that one far deeper is refused.
 """
 
 from pathlib import Path
@@ -10,6 +11,9 @@ from xml.parsers import expat
 
 from ffshare.errors import Fault, RuleFileError
 from ffshare.rules.document import RawRule, RawSection, RuleDocument
+
+DEEPEST = 32
+MOST_FAULTS = 1000
 
 _ROOTS = ("SMIRNOFF", "SMIRFF")
 # Elements below the root that are no sections.
@@ -24,7 +28,7 @@ _EXPLANATIONS = {
 
 
 class _RefusedError(Exception):
-    """The document type declaration that ends the pass."""
+    """What ends the pass: a document type declaration, or elements without end."""
 
 
 def parse_offxml(data: bytes, path: str | Path) -> RuleDocument:
@@ -83,6 +87,22 @@ def _syntax_fault(error: expat.ExpatError, open_elements: list[str]) -> Fault:
     return Fault(message, error.lineno)
 
 
+def refuse_document_types(parser: expat.XMLParserType) -> None:
+    """Make a parser raise at a document type declaration, without which there are neither entities nor other files.
+
+    Args:
+        parser: A parser that has read nothing yet.
+    """
+
+    def refuse(*_: object) -> None:
+        raise _RefusedError(
+            "document types and entities are refused: they can make a small file fill the memory or read other files; "
+            "remove <!DOCTYPE …> and write out what the entities stand for"
+        )
+
+    parser.StartDoctypeDeclHandler = refuse
+
+
 class _Reader:
     """Collects sections while expat walks through the file."""
 
@@ -97,7 +117,7 @@ class _Reader:
         self._parser = expat.ParserCreate("utf-8")
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
-        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
+        refuse_document_types(self._parser)
 
     @property
     def line(self) -> int:
@@ -107,15 +127,11 @@ class _Reader:
     def read(self, text: str) -> None:
         self._parser.Parse(text.encode(), True)
 
-    def _refuse_doctype(self, *_: object) -> None:
-        raise _RefusedError(
-            "document types and entities are refused: they can make a small file fill the memory or read other files; "
-            "remove <!DOCTYPE …> and write out what the entities stand for"
-        )
-
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         depth = len(self.open_elements)
         self.open_elements.append(name)
+        if depth >= DEEPEST:
+            raise _RefusedError(f"elements nest deeper than {DEEPEST}; expected sections, and rules in them")
         if depth == 0:
             self.root, self.root_line, self.root_attributes = name, self.line, attributes
         elif depth == 1 and name not in _METADATA:
@@ -124,6 +140,8 @@ class _Reader:
             self.sections[-1][2].append(RawRule(element=name, attributes=attributes, line=self.line))
         elif depth == 3:
             parent = self.open_elements[2]
+            if len(self.faults) == MOST_FAULTS:
+                raise _RefusedError(f"more than {MOST_FAULTS} elements inside rules; is it a force field?")
             self.faults.append(Fault(f"<{name}> inside <{parent}>: a rule has attributes only", self.line))
 
     def _end(self, name: str) -> None:

@@ -15,12 +15,13 @@ from ffshare.records import doc, record
 
 Form = Literal["single", "terms", "bond orders", "terms and bond orders"]
 
-# How an attribute is spelled in a file, after its name. Terms and bond orders count from 1.
+# How an attribute is spelled in a file, after its name. Terms and bond orders count from 1, in as many digits as fit
+# into an integer of arrays.
 _SPELLINGS: dict[Form, str] = {
     "single": r"{name}",
-    "terms": r"{name}(?P<term>[1-9][0-9]*)",
-    "bond orders": r"{name}_bondorder(?P<order>[1-9][0-9]*)",
-    "terms and bond orders": r"{name}(?P<term>[1-9][0-9]*)_bondorder(?P<order>[1-9][0-9]*)",
+    "terms": r"{name}(?P<term>[1-9][0-9]{{0,8}})",
+    "bond orders": r"{name}_bondorder(?P<order>[1-9][0-9]{{0,8}})",
+    "terms and bond orders": r"{name}(?P<term>[1-9][0-9]{{0,8}})_bondorder(?P<order>[1-9][0-9]{{0,8}})",
 }
 
 

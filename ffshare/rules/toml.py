@@ -72,7 +72,7 @@ def parse_toml(data: bytes, path: str | Path) -> RuleDocument:
     return RuleDocument(
         path=str(path),
         version="0.3",
-        aromaticity_model=str(text.content.get("aromaticity_model", "")),
+        aromaticity_model=_plain(text.content.get("aromaticity_model", "")),
         sections=sections,
         faults=tuple(faults),
     )
@@ -97,7 +97,7 @@ def _sections(
             if isinstance(value, list) and all(isinstance(item, dict) for item in value):
                 rules += _rules(name, key, value, units, list(headers.get(f"{name}.{key}", ())), faults)
             elif key != _UNITS:
-                settings[key] = str(value)
+                settings[key] = _plain(value)
         yield RawSection(name=name, settings=settings, rules=tuple(rules), line=line)
 
 
@@ -147,4 +147,13 @@ def _text(section: str, key: str, value: Any, units: Mapping[str, str]) -> str:
     """A value as an offxml would write it: a number takes the unit that the section gives its attribute."""
     found = value_key(section, key)
     unit = units.get(found.attribute.name, "") if found is not None else ""
-    return f"{value} * {unit}" if unit and isinstance(value, int | float) else str(value)
+    text = _plain(value)
+    return f"{text} * {unit}" if unit and isinstance(value, int | float) else text
+
+
+def _plain(value: Any) -> str:
+    """A value as text; Python writes out no whole number of thousands of digits, which 0xfff… can be."""
+    try:
+        return str(value)
+    except ValueError:
+        return "a number of thousands of digits"

@@ -8,10 +8,14 @@ from typing import Any
 
 from ffshare.errors import Fault, RuleFileError
 from ffshare.records import doc, record
+from ffshare.rules.nesting import nests_deeper
 
 # tomllib says where a fault is only in the text of its message.
 _POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-_HEADER = re.compile(r"^[ \t]*(\[\[?)[ \t]*([^\[\]#]+?)[ \t]*\]\]?[ \t]*(?:#.*)?$")
+# Without blanks round the name, which are stripped: a pattern that allows them takes time as the cube of their number.
+_HEADER = re.compile(r"\[\[?([^\[\]#]+)\]\]?[ \t]*(?:#.*)?")
+# Tables in tables; rule files have two levels.
+DEEPEST = 32
 
 
 @record
@@ -67,10 +71,12 @@ def read_toml_text(data: bytes, path: str | Path) -> TomlText:
         last_line = len(text.splitlines())
         fault = Fault(message, int(position[1] or last_line) if position else None)
         raise RuleFileError(str(path), [fault]) from None
+    if nests_deeper(content, DEEPEST):
+        raise RuleFileError(str(path), [Fault(f"tables and lists nest deeper than {DEEPEST}; is it a rule file?")])
     headers: dict[str, list[int]] = {}
     for line, row in enumerate(text.split("\n"), start=1):
-        match = _HEADER.match(row)
+        match = _HEADER.fullmatch(row.strip(" \t\r"))
         if match:
-            name = ".".join(part.strip().strip("\"'") for part in match[2].split("."))
+            name = ".".join(part.strip().strip("\"'") for part in match[1].split("."))
             headers.setdefault(name, []).append(line)
     return TomlText(content=content, headers={name: tuple(lines) for name, lines in headers.items()})

@@ -1,7 +1,7 @@
-"""Checks of the values of rules, and of the attributes that no section knows ("cosmetic" ones)."""
+"""Checks of the values of rules, of ties for ForceBalance, and of attributes that no section knows ("cosmetic")."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ffshare.errors import UnitError
 from ffshare.rules.findings import Check, Finding, finding
+from ffshare.rules.parameter_eval import ATTRIBUTE, ParameterEvalError, parse_parameter_eval
 from ffshare.rules.sections import SECTIONS, value_key
 from ffshare.rules.table import RuleTable
 from ffshare.units import parse_unit
@@ -52,7 +53,7 @@ def _numbers(values: NDArray[np.float64]) -> str:
 def _cosmetic_attributes(table: RuleTable) -> Iterator[Finding]:
     for rule, attributes in enumerate(table.attributes if table.section in SECTIONS else ()):
         for name, text in attributes.items():
-            if name in _TEXT_ATTRIBUTES or value_key(table.section, name) is not None:
+            if name in (*_TEXT_ATTRIBUTES, ATTRIBUTE) or value_key(table.section, name) is not None:
                 continue
             if not text:
                 message = f"{name} is empty; some versions of openff-toolkit cannot read that back: leave it out"
@@ -63,6 +64,30 @@ def _cosmetic_attributes(table: RuleTable) -> Iterator[Finding]:
                     "writes that back; use a text that is no unit, such as a list with commas"
                 )
                 yield finding(table, rule, "cosmetic attribute", message)
+
+
+def _evaluated_parameters(table: RuleTable) -> Iterator[Finding]:
+    """Ties that a file states for ForceBalance."""
+    given = {(rule_id, name) for rule_id, rule in zip(table.ids, table.attributes, strict=True) for name in rule}
+    for rule, attributes in enumerate(table.attributes):
+        if ATTRIBUTE not in attributes:
+            continue
+        try:
+            ties = parse_parameter_eval(attributes[ATTRIBUTE])
+        except ParameterEvalError as error:
+            yield finding(table, rule, "parameter_eval", f"{error}; it is not run, and ForceBalance would run it")
+            continue
+        for name, tie in ties.items():
+            lacking = [path for path in tie.coefficients if not _gives(given, table.section, path)]
+            what = f"refers to {lacking[0]}, which is not in the section" if lacking else f"ties {name} to {tie}"
+            message = f"{what}; ffshare does not run it: a fit here moves {name} by itself"
+            yield finding(table, rule, "parameter_eval", message)
+
+
+def _gives(given: Collection[tuple[str, str]], section: str, path: str) -> bool:
+    """Whether a section gives a parameter; those of other sections are not looked for."""
+    of, _, name, rule_id = path.split("/", maxsplit=3)
+    return of != section or (rule_id, name) in given
 
 
 def _reads_as_quantity(text: str) -> bool:
@@ -86,4 +111,4 @@ def _is_unit(name: str) -> bool:
     return True
 
 
-VALUE_CHECKS: tuple[Check, ...] = (_improper_phases, _divisors, _cosmetic_attributes)
+VALUE_CHECKS: tuple[Check, ...] = (_improper_phases, _divisors, _cosmetic_attributes, _evaluated_parameters)

@@ -21,6 +21,7 @@ import numpy as np
 
 from ffshare.errors import Fault, RuleFileError
 from ffshare.records import doc, record
+from ffshare.rules.content import read_content
 from ffshare.rules.rule_ids import distinct_ids
 from ffshare.rules.table import RuleTable
 from ffshare.whole_files import writing
@@ -140,10 +141,9 @@ def read_values(path: str | Path) -> ValueTable:
         RuleFileError: It is no such file, or has faults; all are listed.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RuleFileError(str(path), [Fault(f"the file cannot be read: {reason}")]) from error
+        lines = read_content(path).decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise RuleFileError(str(path), [Fault(f"the file cannot be read: {error}")]) from error
     if not lines[0].startswith(_MARK) or len(lines) < 2 or tuple(lines[1].rstrip("\r").split(",")) != _HEADER:
         expected = f"expected '{_MARK}SCHEME' and then {','.join(_HEADER)}"
         raise RuleFileError(str(path), [Fault(f"no table of values: {expected}", 1)])

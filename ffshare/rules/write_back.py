@@ -18,6 +18,7 @@ from xml.parsers import expat
 
 from ffshare.errors import Fault, OutputError, RuleFileError, UnitError
 from ffshare.rules.load import load_force_field
+from ffshare.rules.offxml import refuse_document_types
 from ffshare.rules.rule import Mode
 from ffshare.rules.rule_ids import distinct_ids
 from ffshare.rules.sections import value_key
@@ -208,6 +209,7 @@ def _attributes(data: bytes) -> tuple[str, dict[tuple[str, int, str, int], _Attr
             if key is not None:
                 found[section, rule, key.column, key.term] = _Attribute(skipped + match.start(2) + 1, match[2][1:-1])
 
+    refuse_document_types(parser)
     parser.StartElementHandler = start
     parser.EndElementHandler = lambda name: open_elements.pop()
     parser.Parse(text, True)

@@ -186,4 +186,6 @@ def test_molecules_are_listed_with_their_mapped_smiles_and_what_those_leave_open
             "molecule": some_drugs.names[idx],
             "mapped_smiles": mapped.smiles,
             "n_undefined_stereo": mapped.n_undefined_stereo,
+            "frustrated": False,
+            "arbitrary": False,
         }

@@ -167,3 +167,8 @@ def wait_until(condition):
 def names(folder: Path):
     """Names of all files of a folder, those that start with a dot too."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def options_of(engine):
+    """The options of a command that name an engine."""
+    return ("--workers", engine.workers) if engine.scheduler is None else ("--scheduler", engine.scheduler)

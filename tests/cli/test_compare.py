@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
+import socket
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from ffshare.fit import ReferenceData, write_reference
+from ffshare.folder_lock import locked
+from ffshare.parallel import HERE
+from tests.cli.conftest import options_of
 from tests.fit.comparison.samples import data, hessian_of
 
 SMILES = ("CCO", "CC=O", "COC", "CN", "CC#N", "CCC")
@@ -88,6 +92,31 @@ def test_a_folder_keeps_finished_fits_and_the_result(cli, reference, results, mo
     assert cli(*arguments).out == first.out
     assert {path: path.stat().st_mtime_ns for path in marked} == marked
     assert sorted((results / "new" / "fits").iterdir()) == fits
+
+
+def test_other_workers_print_and_keep_the_same(cli, reference, results, elsewhere):
+    found = []
+    for name, engine in (("here", HERE), ("there", elsewhere)):
+        folder = results / name
+        words = ("compare", "--reference", reference, "--scheme", "gaff", *QUICK, "--out", folder, "--json")
+        done = cli(*words, *options_of(engine))
+        assert done.status == 0
+        kept = {path.name: path.read_bytes() for path in (*(folder / "fits").iterdir(), folder / "comparison.json")}
+        found.append((done.out, kept))
+    assert len(found[0][1]) == 5
+    assert found[0] == found[1]
+
+
+def test_a_second_comparison_in_a_folder_is_refused(cli, reference, results):
+    words = ("compare", "--reference", reference, "--scheme", "gaff", *QUICK, "--out", results)
+    with locked(results):
+        assert cli(*words).fails(f"{results} is in use by a run on {socket.gethostname()} since ")
+    assert not list(results.iterdir())
+
+
+def test_workers_and_a_scheduler_exclude_each_other(cli, reference):
+    words = ("compare", "--reference", reference, "--workers", 2, "--scheduler", "tcp://127.0.0.1:9")
+    assert cli(*words).fails("give one of them")
 
 
 def test_hessians_change_where_fits_start(cli, reference, molecules, tmp_path):

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ffshare.fit import ReferenceData, ReferenceMolecule, write_reference
+from ffshare.parallel import HERE
+from tests.cli.conftest import options_of
 from tests.fit.test_evaluate import SMILES, made_by
 from tests.model.samples import scheme_of
 
@@ -112,19 +114,48 @@ def test_the_reference_is_not_written_over(cli, data, molecules):
     assert done.fails("it is an input of this run")
 
 
-def test_workers_and_several_files_do_not_show_in_the_errors(cli, data, molecules, monkeypatch):
-    monkeypatch.setattr("ffshare.cli.evaluate._MOST_NUMBERS", 100)
+def test_workers_do_not_show_in_what_is_printed_and_written(cli, data, molecules, monkeypatch, results, elsewhere):
+    monkeypatch.setattr("ffshare.fit.reference.checker._MOST_NUMBERS", 100)
     files = [data([one], f"{place}.parquet") for place, one in enumerate(molecules)]
-    words = [word for path in files for word in ("--reference", path)]
-    found = [
-        cli("evaluate", "--scheme", "openff-2.2.1", *words, *CHARGES, "--json", "--workers", workers)
-        for workers in (1, 2)
-    ]
+    words = ("evaluate", "--scheme", "openff-2.2.1", *CHARGES, "--json", "--out", results / "errors.csv")
+    words += tuple(word for path in files for word in ("--reference", path))
+    found = []
+    for engine in (HERE, elsewhere):
+        done = cli(*words, *options_of(engine))
+        assert done.status == 0
+        found.append((done, *((results / f"errors.{kind}").read_bytes() for kind in ("csv", "metadata.json"))))
     assert found[0] == found[1]
-    whole = cli("evaluate", "--scheme", "openff-2.2.1", "--reference", data(molecules), *CHARGES, "--json").json
-    assert [row["force_rmse"] for row in found[0].json["by_molecule"]] == pytest.approx(
-        [row["force_rmse"] for row in whole["by_molecule"]], rel=1e-12
-    )
+
+
+def test_what_is_worked_on_together_changes_no_more_than_rounding(cli, data, molecules, monkeypatch):
+    path = data([*molecules, SILANE] * 3)
+    found = []
+    for most in (1, 7, 32):
+        monkeypatch.setattr("ffshare.fit.reference.checker._MOST_RECORDS", most)
+        found.append(cli("evaluate", "--scheme", "openff-2.2.1", "--reference", path, *CHARGES, "--json").json)
+    for other in found[1:]:
+        for key in ("totals", "by_molecule"):
+            for mine, theirs in zip(found[0][key], other[key], strict=True):
+                numbers = {name for name, value in mine.items() if isinstance(value, float)}
+                assert {name: mine[name] for name in numbers} == pytest.approx(
+                    {name: theirs[name] for name in numbers}, rel=1e-12
+                )
+                assert {**mine, **dict.fromkeys(numbers)} == {**theirs, **dict.fromkeys(numbers)}
+
+
+def test_workers_and_a_scheduler_exclude_each_other(cli, data, molecules):
+    words = ("evaluate", "--scheme", "gaff", "--reference", data(molecules), "--workers", 2)
+    assert cli(*words, "--scheduler", "tcp://127.0.0.1:9").fails("give one of them")
+
+
+def test_tables_of_two_levels_of_theory_are_refused(cli, molecules, tmp_path):
+    words = []
+    for level in ("A", "B"):
+        path, one = tmp_path / f"{level}.parquet", dataclasses.replace(molecules[0], level=level)
+        write_reference(ReferenceData(molecules=(one,), level=level), path)
+        words += ["--reference", path]
+    done = cli("evaluate", "--scheme", "gaff", *words, *CHARGES)
+    assert done.fails("reference data of 2 levels of theory: ")
 
 
 def test_conformers_of_a_scan_in_records_of_their_own_are_joined(cli, molecules, tmp_path):

@@ -1,13 +1,16 @@
 """`ffshare fit`: the folder of results, what is printed, and what is refused."""
 
 import json
+import socket
 import sys
 
 import numpy as np
 import pytest
 import yaml
 
-from tests.cli.conftest import names
+from ffshare.folder_lock import LOCK, locked
+from ffshare.parallel import HERE
+from tests.cli.conftest import names, options_of
 from tests.fit.run_samples import write_data
 
 FILES = [
@@ -207,3 +210,50 @@ def test_bad_records_and_molecules_without_rules_are_counted_and_listed(cli, tol
     lines = (tmp_path / "fit" / "failures.csv").read_text().splitlines()
     assert lines[0] == "stage,index,file,line,molecule,reason,advice"
     assert {line.split(",")[0] for line in lines[1:]} == {"reading", "assigning"}
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_a_fit_by_other_workers_is_the_same_to_the_last_bit(cli, told, tmp_path, elsewhere):
+    path = told()
+    for name, engine in (("here", HERE), ("there", elsewhere)):
+        assert cli("fit", path, "--out", tmp_path / name, *options_of(engine)).status == 0
+    assert names(tmp_path / "here") == names(tmp_path / "there") == FILES
+    for name in FILES[:-1]:
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+    sums = "statistics/statistics-000000.npz"
+    with np.load(tmp_path / "here" / sums) as here, np.load(tmp_path / "there" / sums) as there:
+        assert set(here) == set(there)
+        assert all(here[name].tobytes() == there[name].tobytes() for name in here)
+
+
+def test_workers_and_a_scheduler_exclude_each_other(cli, told, tmp_path):
+    done = cli("fit", told(), "--workers", 2, "--scheduler", "tcp://127.0.0.1:9")
+    assert done.fails("give one of them")
+    assert not (tmp_path / "fit").exists()
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_a_second_fit_in_a_folder_is_refused_until_the_first_has_ended(cli, told, tmp_path):
+    path, folder = told(), tmp_path / "fit"
+    folder.mkdir()
+    with locked(folder):
+        refused = cli("fit", path)
+        assert refused.fails(f"{folder} is in use by a run on {socket.gethostname()} since ")
+        assert refused.fails("; wait for it, or name another")
+        assert names(folder) == [LOCK]
+    assert cli("fit", path).status == 0
+    assert names(folder) == FILES
+    # What has ended is only shown, which disturbs nobody.
+    with locked(folder):
+        assert cli("fit", path).status == 0
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_a_fit_that_has_been_made_is_shown_where_nobody_may_write(cli, told, tmp_path):
+    path, folder = told(), tmp_path / "fit"
+    first = cli("fit", path)
+    folder.chmod(0o555)
+    try:
+        assert cli("fit", path).out == first.out
+    finally:
+        folder.chmod(0o755)

@@ -30,8 +30,8 @@ def undisturbed(cli, folder):
 
 @pytest.fixture
 def fit(start):
-    """Starts a fit."""
-    return lambda: start("fit", "run.yaml", OMP_NUM_THREADS="1")
+    """Starts a fit, with some options."""
+    return lambda *options: start("fit", "run.yaml", *options, OMP_NUM_THREADS="1")
 
 
 def results(folder):
@@ -51,9 +51,10 @@ POINTS = {
 }
 
 
-def test_a_fit_that_is_killed_again_and_again_ends_in_the_same_bits(fit, folder, undisturbed):
-    for name, reached in POINTS.items():
-        process = fit()
+@pytest.mark.parametrize(("workers", "points"), [("1", tuple(POINTS)), ("2", ("charges", "sums"))])
+def test_a_fit_that_is_killed_again_and_again_ends_in_the_same_bits(fit, folder, undisturbed, workers, points):
+    for name in points:
+        reached, process = POINTS[name], fit("--workers", workers)
         wait_until(lambda reached=reached, process=process: reached(folder) or process.popen.poll() is not None)
         os.killpg(process.popen.pid, signal.SIGKILL)
         assert process.popen.wait() == -signal.SIGKILL, name
@@ -66,8 +67,9 @@ def test_a_fit_that_is_killed_again_and_again_ends_in_the_same_bits(fit, folder,
     assert [name for name in names(folder / "fit") if name.startswith(".")] == []
 
 
-def test_ctrl_c_says_that_the_run_can_go_on_and_it_does(cli, fit, folder, undisturbed):
-    process = fit()
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_says_that_the_run_can_go_on_and_it_does(cli, fit, folder, undisturbed, workers):
+    process = fit("--workers", workers)
     wait_until(lambda: statistics(folder, "charges") >= 1)
     process.interrupt()
     done = process.end()

@@ -3,6 +3,7 @@
 from functools import cache
 
 from ffshare.fit import ReferenceData, RunInputs, RunSettings, read_reference, reference_path, run_fit, write_reference
+from ffshare.parallel import HERE
 
 
 @cache
@@ -19,7 +20,7 @@ def write_data(path, n=36, more=()):
     return path
 
 
-def run_of(path, scheme="openff-2.2.1", folder=None, **settings):
+def run_of(path, scheme="openff-2.2.1", folder=None, engine=HERE, **settings):
     """A fit to a file of data."""
     told = RunSettings(scheme=scheme, reference=str(path), **({"charges": "gasteiger"} | settings))
-    return run_fit(RunInputs.of(told), folder)
+    return run_fit(RunInputs.of(told), folder, engine=engine)

@@ -101,8 +101,8 @@ def test_a_rule_holds_no_elements(write_sections):
 
 
 def test_a_huge_file_is_refused_before_it_is_read(write_file, monkeypatch):
-    monkeypatch.setattr("ffshare.rules.load._MAX_BYTES", 10)
-    with pytest.raises(RuleFileError, match=r"the file has 25 bytes, more than 10; is it a force field\?"):
+    monkeypatch.setattr("ffshare.rules.content.MOST_BYTES", 10)
+    with pytest.raises(RuleFileError, match=r"the file has more than 10 bytes; is it a force field\?"):
         load_force_field(write_file(b'<SMIRNOFF version="0.3"/>'))
 
 

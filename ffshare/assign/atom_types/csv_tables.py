@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffshare.assign.atom_types.keys import ANY, Key, directed, of_improper
-from ffshare.errors import Fault
+from ffshare.errors import Fault, RuleFileError
 from ffshare.molecules.ragged import IntArray
 from ffshare.records import doc, freeze_arrays, record
+from ffshare.rules.content import read_content
 from ffshare.rules.table import Column, RuleTable
 
 # Section to file, number of types in a key, and columns after the key.
@@ -112,10 +113,11 @@ def read_csv(path: Path, header: tuple[str, ...]) -> tuple[list[list[str]], list
         Rows below the header, each as wide as it, and what is wrong.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        return [], [Fault(f"the file cannot be read: {getattr(error, 'strerror', None) or error}")]
-    table = list(csv.reader(lines))
+        table = list(csv.reader(read_content(path).decode("utf-8").splitlines()))
+    except RuleFileError as error:
+        return [], list(error.faults)
+    except (UnicodeDecodeError, csv.Error) as error:
+        return [], [Fault(f"the file cannot be read: {error}")]
     first = table[0] if table else []
     if tuple(first) != header:
         return [], [Fault(f"the columns are {','.join(first) or 'missing'}; expected {','.join(header)}", 1)]

@@ -29,6 +29,7 @@ from ffshare.assign.atom_types.keys import Key
 from ffshare.data_files import checksum
 from ffshare.errors import Fault, RuleFileError
 from ffshare.records import doc, record
+from ffshare.rules.content import read_content
 from ffshare.rules.locate import TYPING_FILE
 from ffshare.rules.table import RuleTable
 from ffshare.rules.toml_text import read_toml_text
@@ -187,10 +188,7 @@ def _tables(
 def _settings(path: Path, faults: dict[Path, list[Fault]]) -> Mapping[str, Any]:
     """The settings; what is wrong with them is added to the faults."""
     try:
-        content = read_toml_text(path.read_bytes(), path).content
-    except OSError as error:
-        faults[path] = [Fault(f"the file cannot be read: {error.strerror}")]
-        return {}
+        content = read_toml_text(read_content(path), path).content
     except RuleFileError as error:
         faults[path] = list(error.faults)
         return {}

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ffshare.errors import Fault, RuleFileError
 from ffshare.molecules.ragged import IntArray
 from ffshare.records import doc, freeze_arrays, record
+from ffshare.rules.content import read_content
 from ffshare.rules.table import RuleTable
 from ffshare.rules.toml_text import read_toml_text
 
@@ -245,7 +246,7 @@ def load_formulas(path: Path) -> Formulas:
     Raises:
         RuleFileError: The file cannot be read, or lacks a table of numbers.
     """
-    content = read_toml_text(path.read_bytes(), path).content
+    content = read_toml_text(read_content(path), path).content
     bonds, angles = content.get("bonds", {}), content.get("angles", {})
     wanted = {
         "bonds.exponent": [bonds.get("exponent")],

@@ -33,6 +33,7 @@ from rdkit import Chem
 
 from ffshare.errors import Fault, PatternError, RuleFileError
 from ffshare.records import doc, record
+from ffshare.rules.content import read_content
 from ffshare.rules.toml_text import read_toml_text
 from ffshare.smirks import Pattern, parse_pattern, with_conditions
 from ffshare.smirks.conditions import parse_condition
@@ -117,11 +118,7 @@ def load_typing_rules(path: str | Path) -> TypingRules:
     Raises:
         RuleFileError: The file cannot be read or used. Holds every fault.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise RuleFileError(str(path), [Fault(f"the file cannot be read: {error.strerror}")]) from error
-    return parse_typing_rules(data, path)
+    return parse_typing_rules(read_content(path), path)
 
 
 def parse_typing_rules(data: bytes, path: str | Path) -> TypingRules:

@@ -4,35 +4,48 @@
     molecules/part-000000.parquet   a row a molecule
     failures/part-000000.parquet    a row an input that could not be used
     manifest.json                   what made them, and each part with its numbers and checksums; written last
-    .progress/                      the same of the parts so far, while there is no manifest
+    .progress/                      the same of the parts so far, while there is no manifest or it is no longer true
+    .progress/run-…/                files that a run is writing
 
 A part is written under another name, forced to disk and renamed, and recorded after that: a file under its final name
 is whole, and a part without a record, or one that differs from its record, is made again. Partitions follow from the
 input alone, so the folder is the same to the last byte whoever made which part, and when.
+
+Workers may outlive their run: it was killed, or a cluster lost sight of them. A run first takes away the folder in
+which those of earlier ones write, so that nothing of theirs appears any more.
 """
 
 import hashlib
 import json
+import os
+import secrets
 import shutil
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from ffshare.assign.library.manifest import (
+    FORMAT,
+    MADE_FROM,
+    MANIFEST,
+    PROGRESS,
+    as_json,
+    differences_of,
+    of_labels,
+    read_json,
+)
 from ffshare.assign.library.numbers import LabelNumbers
-from ffshare.assign.library.part import FOLDERS, Part, Partition, PartWriter, names_of
+from ffshare.assign.library.part import FOLDERS, Part, Partition, PartWriter, metadata_of, names_of
 from ffshare.errors import InputError, OutputError
-from ffshare.folder_lock import LOCK, locked
+from ffshare.folder_lock import locked
 from ffshare.molecules import Entry, Failure, chunked
-from ffshare.whole_files import UNFINISHED, writing
+from ffshare.whole_files import writing
 
-MANIFEST, PROGRESS, MADE_FROM = "manifest.json", ".progress", "made_from.json"
 PARTITION_SIZE = 2_000
 """Entries of a partition: of drugs, a second of work and some 200 MB of memory while it is done."""
 
-_FORMAT = "ffshare labels 1"
 # Of what made a folder, what says nothing about a single part.
 _OF_THE_WHOLE = ("input_checksums",)
 
@@ -40,7 +53,9 @@ _OF_THE_WHOLE = ("input_checksums",)
 class LabelFolder:
     """A folder of labels that is being made or completed, held by this process alone."""
 
-    def __init__(self, path: Path, made_from: Mapping[str, Any], size: int = PARTITION_SIZE) -> None:
+    def __init__(
+        self, path: Path, made_from: Mapping[str, Any], size: int = PARTITION_SIZE, *, strict: bool = False
+    ) -> None:
         """A folder that is to be made of some input in some way.
 
         Args:
@@ -48,15 +63,20 @@ class LabelFolder:
             made_from: Version, scheme, settings and checksums, fit for JSON; nothing that may differ between runs that
                 give the same labels.
             size: Entries of a partition.
+            strict: Whether an entry that cannot be used ends the run, in `take` and `waiting`.
         """
-        self.path, self._size = path, size
+        self.path, self._size, self._strict = path, size, strict
+        self._progress = path / PROGRESS
+        self._unfinished = self._progress / f"run-{secrets.token_hex(8)}"
         # As it comes back from a file.
-        self._made_from = json.loads(_json({"format": _FORMAT, **made_from, "partition": size}))
+        self._made_from = json.loads(as_json({"format": FORMAT, **made_from, "partition": size}))
         self._parts: dict[int, Part] = {}
         self._known: dict[int, Part] = {}
         self._block = ExitStack()
         self.n_kept = 0
         """Entries whose parts were there already."""
+        self.n_done = 0
+        """Entries whose parts are there."""
 
     def __enter__(self) -> Self:
         """Take the folder.
@@ -69,6 +89,7 @@ class LabelFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         with ExitStack() as block:
             block.enter_context(locked(self.path))
+            block.callback(self._let_go)
             with _naming(self.path):
                 self._claim()
             self._block = block.pop_all()
@@ -79,14 +100,23 @@ class LabelFolder:
     ) -> None:
         self._block.close()
 
+    def _let_go(self) -> None:
+        """Leave nothing of this run but parts and their records."""
+        with suppress(OSError):
+            _take_away(self._unfinished)
+        with suppress(OSError):  # it holds records
+            self._progress.rmdir()
+
     def _claim(self) -> None:
-        there = {each.name for each in self.path.iterdir()} - {LOCK}
-        before = _read(self.path / MANIFEST) or _read(self.path / PROGRESS / MADE_FROM)
-        if before is None and there - {PROGRESS}:
+        there = {each.name for each in self.path.iterdir() if not each.name.startswith(".")}
+        before = of_labels(read_json(self.path / MANIFEST)) or of_labels(read_json(self._progress / MADE_FROM))
+        if before is None and there <= {*FOLDERS, MANIFEST}:
+            before = self._of_a_part()
+        if before is None and there:
             raise OutputError(
                 f"{self.path} holds files that are not labels of ffshare ({min(there)}); name a new or an empty folder"
             )
-        differences = [] if before is None else _differences(before, self._made_from)
+        differences = [] if before is None else list(differences_of(before, self._made_from))
         if differences:
             raise OutputError(
                 "\n  ".join(
@@ -97,21 +127,35 @@ class LabelFolder:
                     ]
                 )
             )
-        for leftover in self.path.glob(f"*/.*{UNFINISHED}"):
-            leftover.unlink(missing_ok=True)
-        (self.path / PROGRESS).mkdir(exist_ok=True)
+        for earlier in self._progress.glob("run-*"):
+            _take_away(earlier)
+        self._unfinished.mkdir(parents=True)
         if before is None:  # the mark of such a folder comes first
-            with writing(self.path / PROGRESS / MADE_FROM) as unfinished:
-                unfinished.write_text(_json(self._made_from), encoding="utf-8")
+            self._begin()
         for name in FOLDERS:
             (self.path / name).mkdir(exist_ok=True)
         self._known = {part.number: part for part in self._recorded(before or {})}
 
+    def _of_a_part(self) -> dict[str, Any] | None:
+        """What made the labels of a folder without a manifest, as far as its parts say."""
+        for path in sorted((self.path / FOLDERS[0]).glob("part-*.parquet")):
+            found = of_labels(metadata_of(path))
+            if found is not None:
+                return {**{name: self._made_from.get(name) for name in _OF_THE_WHOLE}, **found}
+        return None
+
+    def _begin(self) -> None:
+        """Say that the folder is not, or no longer, what a manifest tells."""
+        if read_json(self._progress / MADE_FROM) != self._made_from:
+            with writing(self._progress / MADE_FROM, self._unfinished) as unfinished:
+                unfinished.write_text(as_json(self._made_from), encoding="utf-8")
+
     def _recorded(self, before: Mapping[str, Any]) -> Iterator[Part]:
         """The parts that the manifest and, where they are newer, the records tell of."""
-        records = [_read(path) for path in sorted((self.path / PROGRESS).glob("part-*.json"))]
-        for written in (*before.get("parts", ()), *records):
-            with suppress(TypeError, KeyError, AttributeError):
+        records = [read_json(path) for path in sorted(self._progress.glob("part-*.json"))]
+        parts = before.get("parts")
+        for written in (*(parts if isinstance(parts, list) else ()), *records):
+            with suppress(ValueError, TypeError, KeyError, AttributeError):  # it is damaged
                 yield Part.from_json(written)
 
     def writer(self, labeller: Any) -> PartWriter:
@@ -124,7 +168,10 @@ class LabelFolder:
             A picklable function of a partition.
         """
         # Relative paths are those of this process.
-        return PartWriter(labeller=labeller, folder=self.path.resolve(), progress=PROGRESS, metadata=self._of_parts())
+        folder, progress, unfinished = (path.resolve() for path in (self.path, self._progress, self._unfinished))
+        return PartWriter(
+            labeller=labeller, folder=folder, progress=progress, unfinished=unfinished, metadata=self._of_parts()
+        )
 
     def _of_parts(self) -> dict[str, Any]:
         return {key: value for key, value in self._made_from.items() if key not in _OF_THE_WHOLE}
@@ -137,8 +184,12 @@ class LabelFolder:
 
         Yields:
             Partitions to be made.
+
+        Raises:
+            InputError: `strict`, and a part that is there tells of an entry that could not be used.
+            OutputError: The folder cannot be written to.
         """
-        salt = hashlib.blake2b(_json(self._of_parts()).encode(), digest_size=16)
+        salt = hashlib.blake2b(as_json(self._of_parts()).encode(), digest_size=16)
         for number, part_entries in enumerate(chunked(entries, self._size)):
             partition = Partition.of(number, part_entries, salt)
             known = self._known.get(number)
@@ -146,6 +197,7 @@ class LabelFolder:
                 self.n_kept += known.numbers.read
                 self.take(known)
             else:
+                self._begin()
                 yield partition
 
     def take(self, part: Part) -> None:
@@ -153,13 +205,14 @@ class LabelFolder:
 
         Args:
             part: The part.
+
+        Raises:
+            InputError: `strict`, and it tells of an entry that could not be used.
         """
         self._parts[part.number] = part
-
-    @property
-    def n_done(self) -> int:
-        """Entries whose parts are there."""
-        return sum(part.numbers.read for part in self._parts.values())
+        self.n_done += part.numbers.read
+        if self._strict and part.numbers.failed:
+            raise InputError(part.numbers.failures[0])
 
     @property
     def numbers(self) -> LabelNumbers:
@@ -181,69 +234,25 @@ class LabelFolder:
         with _naming(self.path):
             wanted = {name for number in self._parts for name in names_of(number).values()}
             for name in FOLDERS:
-                for path in (self.path / name).iterdir():
+                for path in (self.path / name).glob("part-*.parquet"):
                     if f"{name}/{path.name}" not in wanted:
                         path.unlink()
             parts = [part.to_json() for _, part in sorted(self._parts.items())]
             manifest = {**self._made_from, "numbers": self.numbers.to_json(), "parts": parts}
-            with writing(self.path / MANIFEST) as unfinished:
-                unfinished.write_text(_json(manifest), encoding="utf-8")
-            shutil.rmtree(self.path / PROGRESS)
+            with writing(self.path / MANIFEST, self._unfinished) as unfinished:
+                unfinished.write_text(as_json(manifest), encoding="utf-8")
+            (self._progress / MADE_FROM).unlink(missing_ok=True)
+            # First the folder that others may be writing in.
+            _take_away(self._unfinished)
+            shutil.rmtree(self._progress, ignore_errors=True)
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a finished folder of labels.
-
-    Args:
-        folder: Any path.
-
-    Returns:
-        The manifest; None where the path is no such folder.
-
-    Raises:
-        InputError: The folder is of a run that has not ended.
-    """
-    if (folder / PROGRESS / MADE_FROM).is_file():
-        raise InputError(f"{folder}: its run has not ended; start the same command again, it goes on there")
-    found = _read(folder / MANIFEST)
-    return found if found is not None and found.get("format") == _FORMAT else None
-
-
-def missing_parts(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """The files of a finished folder that are gone or of another size than they were made with.
-
-    Args:
-        folder: The folder.
-        manifest: Its manifest.
-
-    Returns:
-        Their names.
-    """
-    return [
-        name
-        for part in manifest["parts"]
-        for name, kept in part["files"].items()
-        if not (folder / name).is_file() or (folder / name).stat().st_size != kept["bytes"]
-    ]
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    shown = partial(json.dumps, ensure_ascii=False)
-    return [
-        f"{key}: {shown(now[key])} here, {shown(before.get(key))} there" for key in now if before.get(key) != now[key]
-    ]
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+def _take_away(folder: Path) -> None:
+    """Remove a folder, if it is there, in which others may be writing: its name goes first, so that they find none."""
+    gone = folder.with_name(f"{folder.name}-{secrets.token_hex(4)}")
+    with suppress(FileNotFoundError):
+        os.replace(folder, gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 @contextmanager

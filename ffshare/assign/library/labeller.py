@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from ffshare.assign.contract import Scheme
+from ffshare.assign.library.cache import LabelCache
 from ffshare.assign.library.numbers import SHOWN, LabelNumbers
-from ffshare.assign.library.repeats import Repeats
+from ffshare.assign.library.repeats import Repeats, by_molecule
 from ffshare.assign.tables import LABEL_SCHEMA, MOLECULE_SCHEMA, UNASSIGNED_SCHEMA, molecule_table
 from ffshare.molecules import Entry, Failure, batch_of_entries, chunked
 from ffshare.records import doc, record
@@ -23,6 +24,8 @@ FAILURE_SCHEMA = pa.schema(
         ("advice", pa.string()),
     ]
 )
+
+_SCHEMAS = (LABEL_SCHEMA, MOLECULE_SCHEMA, UNASSIGNED_SCHEMA)
 
 
 @record
@@ -57,6 +60,7 @@ class Labeller:
     """
 
     scheme: Scheme = doc("the scheme")
+    cache: LabelCache | None = doc("labels of earlier runs", default=None)
 
     def __call__(self, entries: Sequence[Entry | Failure]) -> Labelled:
         """The labels of some entries.
@@ -68,17 +72,10 @@ class Labeller:
             Labels and failures; each entry is in one of both.
         """
         repeats = Repeats.of([entry for entry in entries if isinstance(entry, Entry)])
-        found = [self._labelled(part) for part in chunked(repeats.distinct)]
-        labels, molecules, missing = (
-            repeats.spread(pa.concat_tables([schema.empty_table(), *tables]))
-            for schema, tables in zip(
-                (LABEL_SCHEMA, MOLECULE_SCHEMA, UNASSIGNED_SCHEMA),
-                zip(*(one[:3] for one in found), strict=True) if found else [()] * 3,
-                strict=True,
-            )
-        )
+        tables, unusable = self._of_texts(repeats.distinct)
+        labels, molecules, missing = map(repeats.spread, tables)
         failures = [entry for entry in entries if isinstance(entry, Failure)]
-        failures += repeats.spread_failures([failure for one in found for failure in one[3]])
+        failures += repeats.spread_failures(unusable)
         failures.sort(key=lambda failure: failure.index)
         frustrated, arbitrary = (molecules.filter(molecules[name]) for name in ("frustrated", "arbitrary"))
         return Labelled(
@@ -102,12 +99,22 @@ class Labeller:
             ),
         )
 
-    def _labelled(self, entries: Sequence[Entry]) -> tuple[pa.Table, pa.Table, pa.Table, Sequence[Failure]]:
-        """Labels, molecules, terms without a rule and failures of one batch."""
-        batch = batch_of_entries(entries)
-        assignment = self.scheme.assign(batch)
-        molecules = molecule_table(batch, assignment.frustrated, assignment.arbitrary)
-        return assignment.to_table(), molecules, assignment.unassigned(), batch.failures
+    def _of_texts(self, entries: Sequence[Entry]) -> tuple[list[pa.Table], list[Failure]]:
+        """Tables of labels, of molecules and of terms without a rule, and what could not be used, ordered by index."""
+        waiting, known = (entries, ()) if self.cache is None else self.cache.find(entries, _SCHEMAS)
+        found = [known] if known else []
+        failures: list[Failure] = []
+        for part in chunked(waiting):
+            batch = batch_of_entries(part)
+            assignment = self.scheme.assign(batch)
+            molecules = molecule_table(batch, assignment.frustrated, assignment.arbitrary)
+            tables = (assignment.to_table(), molecules, assignment.unassigned())
+            if self.cache is not None:
+                self.cache.keep(part, tables)
+            found.append(tables)
+            failures += batch.failures
+        empty = tuple(schema.empty_table() for schema in _SCHEMAS)
+        return [by_molecule(pa.concat_tables(kind)) for kind in zip(empty, *found, strict=True)], failures
 
 
 def _names(molecules: pa.Table) -> tuple[str, ...]:

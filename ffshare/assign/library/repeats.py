@@ -61,14 +61,16 @@ class Repeats:
             table = table.take(np.repeat(offsets_of(counts)[:-1][self.places], n_rows) + ranks_in_rows(n_rows))
         owners = np.repeat(np.arange(len(self.entries)), n_rows)
         indices = np.array([entry.index for entry in self.entries], dtype=np.int64)
-        names = pa.array([entry.name for entry in self.entries], type=pa.string())
-        columns = {"molecule_idx": pa.array(indices[owners]), "molecule": names.take(pa.array(owners))}
-        for name, column in columns.items():
-            place = table.schema.get_field_index(name)
-            if place >= 0:
-                field = table.schema.field(place)
-                table = table.set_column(place, field, column.cast(field.type))
-        return table
+        names = pa.array([entry.name for entry in self.entries], type=pa.string()).dictionary_encode()
+        place = {"molecule_idx": pa.array(indices[owners]), "molecule": names.take(pa.array(owners))}
+        columns = [place.get(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
+        return pa.Table.from_arrays(
+            [
+                in_order_of_appearance(column) if pa.types.is_dictionary(kind) else column.cast(kind)
+                for column, kind in zip(columns, table.schema.types, strict=True)
+            ],
+            schema=table.schema,
+        )
 
     def spread_failures(self, failures: Sequence[Failure]) -> list[Failure]:
         """The failures of all entries, given those of the distinct ones.
@@ -87,3 +89,41 @@ class Repeats:
             for entry, place in zip(self.entries, self.places.tolist(), strict=True)
             if place in failure_of
         ]
+
+
+def by_molecule(table: pa.Table) -> pa.Table:
+    """The rows ordered by `molecule_idx`, those of one molecule in the order in which they stand."""
+    owners = table["molecule_idx"].to_numpy()
+    return table if (np.diff(owners) >= 0).all() else table.take(np.argsort(owners, kind="stable"))
+
+
+def in_order_of_appearance(column: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
+    """The same texts, each once in the dictionary and in the order in which they first appear.
+
+    So the bytes of a file do not tell from which pieces a table was put together.
+
+    Args:
+        column: Texts as dictionaries.
+
+    Returns:
+        One dictionary, without texts that do not appear.
+
+    Example:
+        >>> column = pa.array(["b", None, "a", "b"]).dictionary_encode().take(pa.array([2, 1, 3]))
+        >>> in_order_of_appearance(column).dictionary.to_pylist()
+        ['a', 'b']
+    """
+    chunks = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+    array = chunks.unify_dictionaries().combine_chunks()
+    if isinstance(array, pa.ChunkedArray):  # of a column without chunks
+        array = pa.array([], type=column.type)
+    codes = array.indices.fill_null(-1).to_numpy()
+    # The last place stands for no text.
+    firsts = np.full(len(array.dictionary) + 1, len(codes))
+    firsts[codes[::-1]] = np.arange(len(codes))[::-1]
+    seen = np.flatnonzero(firsts[:-1] < len(codes))
+    order = seen[np.argsort(firsts[seen])]
+    place_of = np.full(len(firsts), -1, dtype=np.int32)
+    place_of[order] = np.arange(len(order))
+    indices = pa.array(place_of[codes], mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, array.dictionary.take(pa.array(order)))

@@ -32,8 +32,10 @@ from ffshare.fit.folds import constitution, folds
 from ffshare.fit.guesses import MinimumHessian
 from ffshare.fit.problem import Background
 from ffshare.fit.reference import ReferenceData, reference_charges
+from ffshare.fit.shared_folder import SharedFolder, shared
 from ffshare.fit.weights import Weights
-from ffshare.parallel import map_chunks
+from ffshare.folder_lock import locked
+from ffshare.parallel import HERE, Engine
 from ffshare.records import doc, record
 
 BACKGROUND = "openff-2.2.1"
@@ -59,7 +61,7 @@ def compare(
     settings: ComparisonSettings | None = None,
     *,
     hessians: Mapping[str, MinimumHessian] | None = None,
-    workers: int = 1,
+    engine: Engine = HERE,
     folder: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
@@ -70,9 +72,10 @@ def compare(
         schemes: Schemes by name; see `ffshare.fit.comparison.contestants`.
         settings: How to compare.
         hessians: Hessians by mapped SMILES, for prior means; without one a molecule is guessed by elements.
-        workers: Processes.
+        engine: Where sums and fits are made. Molecules are labelled here for the sums, and by each worker for its fits.
         folder: Where finished fits (`fits`) and the sums over the data (`sums`) are kept, so that a comparison that was
-            ended goes on there; None: the sums lie in a temporary folder, which goes at the end.
+            ended goes on there; None: the sums lie in a temporary folder, which goes at the end. The workers of a
+            scheduler must share it.
         progress: Called with the number of fits done and of all.
 
     Returns:
@@ -81,6 +84,7 @@ def compare(
     Raises:
         InputError: There are too few molecules, or no scheme.
         SchemeError: There is no such scheme, or it cannot take part.
+        OutputError: Another comparison is under way in the folder, or a worker does not see it.
     """
     choices = ComparisonSettings() if settings is None else settings
     if not schemes:
@@ -94,7 +98,7 @@ def compare(
     labelled = [choices.terms.labelled(each.load().assign(batch), sites) for each in taking_part]
     bases = choices.terms.bases(labelled)
     values = slot_values(sites, bases, reference.molecules, hessians)
-    with _places(None if folder is None else Path(folder)) as places:
+    with _places(None if folder is None else Path(folder), engine) as places:
         sums = SiteSums.of(
             labelled[0],
             bases,
@@ -102,6 +106,7 @@ def compare(
             Background(assignment=behind, charges=charges, sections=("vdW", "Electrostatics")),
             choices.weights,
             places.sums,
+            engine,
         )
         contest = Contest(
             terms=choices.terms,
@@ -113,11 +118,12 @@ def compare(
             candidates=choices.candidates,
             folder=places.fits,
             mark=_mark(sums, values.guess, values.table, choices),
+            place=places.whole,
         )
         tasks = [Task(contestant=each, fold=fold) for each in taking_part for fold in (WHOLE, *range(len(splits)))]
         found: list[FoldScores | WholeScores] = []
         # Closed before the sums go: no worker is left to miss them.
-        with closing(map_chunks(contest, tasks, workers=workers)) as results:
+        with closing(engine.map(contest, tasks)) as results:
             for scores in results:
                 found.append(scores)
                 if progress is not None:
@@ -141,19 +147,23 @@ class _Places(NamedTuple):
     """Finished fits; None: nowhere."""
     sums: Path
     """Sums over the data."""
+    whole: SharedFolder
+    """The folder of both."""
 
 
 @contextmanager
-def _places(folder: Path | None) -> Iterator[_Places]:
+def _places(folder: Path | None, engine: Engine) -> Iterator[_Places]:
     """Places in a folder, or without one a place for the sums that goes when the block ends, with an error or not."""
     if folder is None:
-        with TemporaryDirectory(prefix="ffshare-sums-") as temporary:
-            yield _Places(None, Path(temporary))
-    else:
-        fits, sums = folder / "fits", folder / "sums"
+        with TemporaryDirectory(prefix="ffshare-sums-") as temporary, shared(Path(temporary), engine) as whole:
+            yield _Places(None, whole.path, whole)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder), shared(folder, engine) as whole:
+        fits, sums = whole.path / "fits", whole.path / "sums"
         for each in (fits, sums):
-            each.mkdir(parents=True, exist_ok=True)
-        yield _Places(fits, sums)
+            each.mkdir(exist_ok=True)
+        yield _Places(fits, sums, whole)
 
 
 def _gathered(

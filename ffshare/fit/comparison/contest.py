@@ -21,6 +21,7 @@ from ffshare.fit.comparison.terms import TermsOf
 from ffshare.fit.folds import Fold
 from ffshare.fit.identifiability import identify
 from ffshare.fit.parameters import BONDED
+from ffshare.fit.shared_folder import SharedFolder
 from ffshare.fit.solve import SolverSettings
 from ffshare.model import Basis
 from ffshare.model.coordinates import FloatArray
@@ -87,6 +88,7 @@ class Contest:
         candidates: Candidates,
         folder: Path | None = None,
         mark: str = "",
+        place: SharedFolder | None = None,
     ) -> None:
         """The contest.
 
@@ -100,14 +102,21 @@ class Contest:
             candidates: What is tried inside the training folds.
             folder: Where finished tasks are kept; None: nowhere.
             mark: What the sums and values are made of: tasks kept under another mark are not looked at.
+            place: The folder in which workers find the sums and finished tasks; None: sums are in memory.
         """
         self._terms, self._sites, self._bases = terms, sites, bases
         self._sums, self._values, self._folds, self._candidates = sums, values, folds, candidates
-        self._folder, self._mark = folder, mark
+        self._folder, self._mark, self._place = folder, mark, place
         self._last: tuple[Contestant, SchemeProblem] | None = None
 
     def __call__(self, task: Task) -> FoldScores | WholeScores:
-        """Do a task, unless it was done before."""
+        """Do a task, unless it was done before.
+
+        Raises:
+            OutputError: This process does not see the folder.
+        """
+        if self._place is not None:
+            self._place.check()
         kind = WholeScores if task.fold == WHOLE else FoldScores
         path = None if self._folder is None else self._folder / f"{self._digest(task)}.json"
         if path is not None and path.exists():

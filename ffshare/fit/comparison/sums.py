@@ -26,6 +26,7 @@ from ffshare.fit.weights import Weights
 from ffshare.model import Basis
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
+from ffshare.parallel import HERE, Engine
 from ffshare.records import doc, freeze_arrays, record
 from ffshare.tying import LinearTying
 
@@ -102,6 +103,7 @@ class SiteSums:
         background: Background,
         weights: Weights,
         folder: Path | None = None,
+        engine: Engine = HERE,
     ) -> "SiteSums":
         """The sums of some reference data.
 
@@ -112,6 +114,7 @@ class SiteSums:
             background: What is subtracted from the data.
             weights: Errors allowed; one error for all energies, and one for all forces.
             folder: Where they are kept, see `ffshare.fit.gather`; None: in memory.
+            engine: Where the work is done.
 
         Returns:
             The sums.
@@ -135,7 +138,7 @@ class SiteSums:
             )
             # Sites without a rule take part: the amplitudes of their slots come from elsewhere.
             problem = replace(problem, skipped=np.zeros(0, dtype=np.int64))
-            gathered = gather(problem, reference, None if folder is None else folder / kind)
+            gathered = gather(problem, reference, None if folder is None else folder / kind, engine=engine)
             every = _EachOnce(molecules=gathered.molecules, names=tuple(each.smiles for each in reference))
             found.append(replace(gathered, molecules=every))
         return cls(

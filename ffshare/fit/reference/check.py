@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ffshare.errors import MoleculeError
 from ffshare.fit.reference.charges import charge_mistake
@@ -22,8 +22,9 @@ from ffshare.fit.reference.energy_checks import (
 )
 from ffshare.fit.reference.geometry_checks import Unusable, broken_geometries, length_mistake, repeated
 from ffshare.fit.reference.identity import identify
-from ffshare.fit.reference.raw import RawRecord
+from ffshare.fit.reference.raw import MOST_ATOMS, RawRecord, as_numbers
 from ffshare.molecules import Failure, GraphBatch
+from ffshare.molecules.entries import plain_text
 from ffshare.records import doc, record
 
 _UNIT_ADVICE = "convert the file to Å, kcal/mol and kcal/mol/Å, or say its units where the reader takes them"
@@ -102,7 +103,7 @@ def _count(left_out: NDArray[np.int64], n_conformers: int) -> str:
 
 def _given(raw: RawRecord) -> ReferenceMolecule:
     """Coordinates, energies and forces in their shapes."""
-    energies, coords = _flat(raw.energies, "energies"), _flat(raw.coords, "coordinates")
+    energies, coords = as_numbers(raw.energies, "energies"), as_numbers(raw.coords, "coordinates")
     if not len(energies):
         raise MoleculeError("no conformers", "remove the record")
     n_atoms = len(coords) // (3 * len(energies))
@@ -111,14 +112,18 @@ def _given(raw: RawRecord) -> ReferenceMolecule:
             f"{len(coords)} coordinates are not three for each atom of {len(energies)} conformers",
             "give one energy a conformer, and x, y, z of every atom",
         )
+    if n_atoms > MOST_ATOMS:
+        raise MoleculeError(f"{n_atoms:,} atoms; at most {MOST_ATOMS:,} are taken", "cut it into smaller molecules")
     if raw.elements is not None and len(raw.elements) != n_atoms:
         raise MoleculeError(f"{len(raw.elements)} elements for {n_atoms} atoms", "give one element an atom")
-    forces = None if raw.forces is None else _flat(raw.forces, "forces")
+    if raw.elements is not None and not np.isin(raw.elements, np.arange(1, 119)).all():
+        raise MoleculeError("an atomic number is not one of 1 to 118", "correct or remove the record")
+    forces = None if raw.forces is None else as_numbers(raw.forces, "forces")
     if forces is not None and len(forces) != len(coords):
         raise MoleculeError(
             f"{len(forces)} components of forces for {len(coords)} coordinates", "give forces for every atom, or none"
         )
-    charges = None if raw.charges is None else _flat(raw.charges, "charges")
+    charges = None if raw.charges is None else as_numbers(raw.charges, "charges")
     if charges is not None and len(charges) != n_atoms:
         raise MoleculeError(f"{len(charges)} charges for {n_atoms} atoms", "give one partial charge an atom, or none")
     # Files that must hold a number where none is known hold NaN.
@@ -129,16 +134,9 @@ def _given(raw: RawRecord) -> ReferenceMolecule:
         coords=coords.reshape(shape),
         energies=energies,
         forces=forces.reshape(shape) if forces is not None and known else None,
-        level=raw.level,
+        level=plain_text(raw.level),
         charges=charges,
     )
-
-
-def _flat(values: ArrayLike, what: str) -> NDArray[np.float64]:
-    try:
-        return np.asarray(values, dtype=np.float64).reshape(-1)
-    except (TypeError, ValueError) as error:
-        raise MoleculeError(f"the {what} are no numbers: {error}", "correct or remove the record") from error
 
 
 def _not_finite(graph: GraphBatch, molecule: ReferenceMolecule) -> Iterator[Unusable]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ffshare.errors import MoleculeError
 from ffshare.fit.reference.atomic_units import BOHR
 from ffshare.fit.reference.identity import covalent_radii, symbols
 from ffshare.molecules import GraphBatch
@@ -31,6 +32,10 @@ _LENGTH_MISTAKES = {
 # Root mean square distance of atoms [Å] below which two conformers are one. Steps of optimisations are larger.
 SAME_GEOMETRY = 1e-4
 _CONFORMERS_AT_ONCE = 64
+# Vectors between atoms in memory at once: 100 MB.
+_VECTORS_AT_ONCE = 4_000_000
+# Trajectories have few conformers that are nearly alike. Of n that are all alike, n² pairs would have to be superposed.
+_MOST_PAIRS = 5_000_000
 
 
 @record
@@ -92,8 +97,9 @@ def broken_geometries(graph: GraphBatch, coords: NDArray[np.float64]) -> Iterato
     limits = nearest[first, second]
     near = np.zeros(len(coords), dtype=bool)
     example = ""
-    for start in range(0, len(coords), _CONFORMERS_AT_ONCE):
-        part = coords[start : start + _CONFORMERS_AT_ONCE]
+    at_once = _conformers_at_once(graph.n_atoms)
+    for start in range(0, len(coords), at_once):
+        part = coords[start : start + at_once]
         close = np.linalg.norm(part[:, first] - part[:, second], axis=2) < limits
         near[start : start + len(part)] = close.any(axis=1)
         if not example and close.any():
@@ -116,22 +122,36 @@ def repeated(coords: NDArray[np.float64]) -> NDArray[np.bool_]:
     Returns:
         Whether an earlier conformer has the same geometry within `SAME_GEOMETRY`, shape=(n_conformers,).
 
+    Raises:
+        MoleculeError: Millions of pairs of conformers are nearly alike.
+
     Reference:
         Kabsch, Acta Cryst. A32, 922 (1976), doi:10.1107/S0567739476001873.
     """
     found = np.zeros(len(coords), dtype=bool)
     n_atoms = coords.shape[1]
     sums = np.empty(coords.shape[:2])
-    for start in range(0, len(coords), _CONFORMERS_AT_ONCE):
-        part = coords[start : start + _CONFORMERS_AT_ONCE]
+    at_once = _conformers_at_once(n_atoms)
+    for start in range(0, len(coords), at_once):
+        part = coords[start : start + at_once]
         sums[start : start + len(part)] = np.linalg.norm(part[:, :, None] - part[:, None], axis=3).sum(axis=2)
     # A shift δ_i of the atoms changes the sum of atom i by at most n |δ_i| + Σ |δ_j|, and |δ| is n^½ rms in all.
-    pairs = cKDTree(sums).query_pairs(2 * n_atoms**1.5 * SAME_GEOMETRY, output_type="ndarray")
+    tree, radius = cKDTree(sums), 2 * n_atoms**1.5 * SAME_GEOMETRY
+    if len(coords) ** 2 > _MOST_PAIRS and tree.count_neighbors(tree, radius) > _MOST_PAIRS:
+        raise MoleculeError(
+            f"of its {len(coords):,} conformers more than {_MOST_PAIRS:,} pairs are nearly alike",
+            "leave out conformers that repeat others",
+        )
+    pairs = tree.query_pairs(radius, output_type="ndarray")
     for start in range(0, len(pairs), 4096):
         first, second = pairs[start : start + 4096].T
         same = superposed(coords[first], coords[second]).distances < SAME_GEOMETRY
         found[np.maximum(first, second)[same]] = True
     return found
+
+
+def _conformers_at_once(n_atoms: int) -> int:
+    return max(1, min(_CONFORMERS_AT_ONCE, _VECTORS_AT_ONCE // max(1, n_atoms**2)))
 
 
 @record

@@ -2,7 +2,8 @@
 
 Files with mapped SMILES say it. Others give a SMILES and a geometry: bonds are then read off the geometry (two atoms
 nearer than 1.25 times the sum of their covalent radii are bonded) and the graph of elements and bonds is laid over that
-of the SMILES. Bond orders, charges and stereochemistry are not compared; of several ways to lay it the first is taken.
+of the SMILES (see `overlay`). Bond orders, charges and stereochemistry are not compared; of several ways to lay it
+the first is taken.
 These ways are symmetries of the graph, so a force field gives the same energies for all.
 
 Reference: covalent radii of RDKit's periodic table, which are those of Cordero et al., Dalton Trans. 2008, 2832,
@@ -10,17 +11,24 @@ doi:10.1039/b801115j.
 """
 
 import functools
+import re
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
+from scipy.spatial.distance import cdist
 
 from ffshare.errors import MoleculeError
+from ffshare.fit.reference.overlay import overlay
 from ffshare.molecules import GraphBatch, mapped_smiles, molecule_from_molblock, molecule_from_smiles, silenced
+from ffshare.molecules.sources import LONGEST_LINE
 from ffshare.records import doc, record
 
 # Heuristic: the longest usual bond is 1.1 times the sum of the radii, the nearest atoms without a bond 1.3 times.
 _BONDED = 1.25
+_MOST_STATED = 100_000
+# The number of atoms stands two lines below the heading.
+_MOL2_COUNTS = re.compile(r"@<TRIPOS>MOLECULE[^\n]*\n[^\n]*\n[ \t]*(\d{1,20})")
 
 
 @record
@@ -54,7 +62,7 @@ def atomic_number(symbol: str) -> int:
     try:
         with silenced():
             number: int = Chem.GetPeriodicTable().GetAtomicNumber(symbol.strip().capitalize())
-    except RuntimeError:
+    except (RuntimeError, ValueError):  # ValueError: half a character of UTF-16
         number = 0
     if number < 1:
         raise MoleculeError(f"{symbol!r} is no symbol of an element", "correct the record")
@@ -109,6 +117,8 @@ def is_fully_mapped(smiles: str) -> bool:
         >>> is_fully_mapped("[O:1]([H:2])[H:3]"), is_fully_mapped("[OH2:1]")
         (True, False)
     """
+    if len(smiles) > LONGEST_LINE or not smiles.isascii():
+        return False
     molecule: Chem.Mol | None = Chem.MolFromSmiles(smiles, sanitize=False)
     if molecule is None:
         return False
@@ -147,10 +157,17 @@ def smiles_of_mol2(text: str) -> str:
     Raises:
         MoleculeError: RDKit cannot read it.
     """
+    advice = "give the molecule as a mapped SMILES"
+    # RDKit makes room for as many atoms as the file says.
+    if any(int(number) > _MOST_STATED for number in _MOL2_COUNTS.findall(text)):
+        raise MoleculeError(f"the MOL2 file states more than {_MOST_STATED:,} atoms", advice)
     with silenced():
-        molecule = Chem.MolFromMol2Block(text, removeHs=False)
+        try:
+            molecule = Chem.MolFromMol2Block(text, removeHs=False)
+        except (RuntimeError, ValueError):
+            molecule = None
         if molecule is None:
-            raise MoleculeError("the MOL2 file cannot be read", "give the molecule as a mapped SMILES")
+            raise MoleculeError("the MOL2 file cannot be read", advice)
         return smiles_of_molblock(Chem.MolToMolBlock(molecule))
 
 
@@ -181,14 +198,12 @@ def _order(explicit: Chem.Mol, elements: NDArray[np.int64], coords: NDArray[np.f
             f"the SMILES has the atoms {_shown(np.sort(numbers))}, the coordinates {_shown(np.sort(elements))}",
             "give the SMILES of this molecule",
         )
-    distances = np.linalg.norm(coords[:, None] - coords[None], axis=2)
+    distances = cdist(coords, coords)
     radii = covalent_radii()[elements]
     bonded = np.argwhere(np.triu(distances < _BONDED * (radii[:, None] + radii[None]), k=1))
     bonds = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in explicit.GetBonds()]
-    match: tuple[int, ...] = ()
-    if len(bonded) == len(bonds):
-        match = _skeleton(elements, bonded.tolist()).GetSubstructMatch(_skeleton(numbers, bonds))
-    if not match:
+    match = overlay(numbers.tolist(), bonds, elements.tolist(), bonded.tolist())
+    if match is None:
         raise MoleculeError(
             f"the bonds of the geometry ({len(bonded)} pairs of near atoms) are not those of the SMILES ({len(bonds)})",
             "give the SMILES of this molecule, or a mapped one if the geometry is far from equilibrium; check the unit "
@@ -198,18 +213,6 @@ def _order(explicit: Chem.Mol, elements: NDArray[np.int64], coords: NDArray[np.f
     for atom, place in enumerate(match):
         order[place] = atom
     return order
-
-
-def _skeleton(elements: NDArray[np.int64], bonds: "list[tuple[int, int]] | list[list[int]]") -> Chem.Mol:
-    """A molecule of bare elements and single bonds."""
-    skeleton = Chem.RWMol()
-    for number in elements.tolist():
-        atom = Chem.Atom(number)
-        atom.SetNoImplicit(True)
-        skeleton.AddAtom(atom)
-    for first, second in bonds:
-        skeleton.AddBond(first, second, Chem.BondType.SINGLE)
-    return skeleton.GetMol()
 
 
 def symbols(elements: NDArray[np.int64]) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffshare.errors import MoleculeError
+from ffshare.fit.reference.raw import as_numbers
 from ffshare.records import doc, record
 
 MAPPED_SMILES = "canonical_isomeric_explicit_hydrogen_mapped_smiles"
@@ -77,7 +78,7 @@ def _guarded(parse: Parser, node: Mapping[str, Any], smiles: str, name: str) -> 
         yield from parse(node, smiles, name)
     except MoleculeError as error:
         yield error
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         yield MoleculeError(f"not a result of QCSchema: {error!r}", "write the record again with all its fields")
 
 
@@ -168,13 +169,13 @@ def _parser(node: Mapping[str, Any]) -> Parser | None:
 def _point(node: Mapping[str, Any], molecule: Any, energy: Any, gradient: Any, smiles: str, name: str) -> Point:
     if not hasattr(molecule, "keys"):
         raise MoleculeError("the geometry is not in the file", "write the record with its molecule")
-    geometry = np.asarray(molecule["geometry"], dtype=np.float64).reshape(-1, 3)
+    geometry = as_numbers(molecule["geometry"], "coordinates").reshape(-1, 3)
     return Point(
         smiles=_smiles_in(molecule) or smiles,
-        symbols=tuple(molecule["symbols"]),
+        symbols=tuple(map(str, molecule["symbols"])),
         geometry=geometry,
         energy=float(energy),
-        gradient=None if gradient is None else np.asarray(gradient, dtype=np.float64).reshape(geometry.shape),
+        gradient=None if gradient is None else as_numbers(gradient, "components of a gradient").reshape(geometry.shape),
         level=_level(node),
         name=name,
     )

@@ -6,10 +6,57 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ffshare.errors import FfshareError
+from ffshare.errors import FfshareError, MoleculeError
 from ffshare.fit.reference.data import UNKNOWN_LEVEL
 from ffshare.molecules import Failure
 from ffshare.records import doc, record
+
+MOST_NUMBERS = 10_000_000
+"""Coordinates, or forces, that one record may have: 80 MB. SPICE has 20,000, and no molecule of it 200 atoms."""
+
+MOST_ATOMS = 2_000
+"""Atoms that a molecule of reference data may have, since all pairs of atoms are looked at."""
+
+
+def as_numbers(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    """Numbers from a file as a flat array.
+
+    Args:
+        values: Numbers in any shape.
+        what: What they are, for the message.
+
+    Returns:
+        The numbers, shape=(n,).
+
+    Raises:
+        MoleculeError: They are no numbers, or too many.
+
+    Example:
+        >>> as_numbers([[1, 2], [3, 4]], "charges")
+        array([1., 2., 3., 4.])
+    """
+    try:
+        flat = np.asarray(values, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MoleculeError(f"the {what} are no numbers: {error}", "correct or remove the record") from error
+    check_count(len(flat), what)
+    return flat
+
+
+def check_count(n_numbers: int, what: str) -> None:
+    """Refuse more numbers than a record may have.
+
+    Args:
+        n_numbers: How many a file gives or states.
+        what: What they are, for the message.
+
+    Raises:
+        MoleculeError: They are too many.
+    """
+    if n_numbers > MOST_NUMBERS:
+        raise MoleculeError(
+            f"{n_numbers:,} {what}; at most {MOST_NUMBERS:,} numbers are taken", "cut the record into smaller ones"
+        )
 
 
 @record

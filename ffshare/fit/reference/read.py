@@ -1,13 +1,14 @@
 """Files and folders → reference data, whatever their format.
 
 The format goes by the name of the file (`KINDS`), or is said with `kind`. Each reader hands on raw records in internal
-units; `check` makes molecules of them. Nothing that is wrong with one record stops a run: it becomes a failure.
+units; `Checker` makes molecules of them. Nothing that is wrong with one record stops a run: it becomes a failure.
 Records of one mapped SMILES whose energies are total energies are one molecule, from whichever files they come.
 """
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,9 @@ import numpy as np
 
 from ffshare.errors import InputError
 from ffshare.fit.reference.arrow_table import read_arrow, reference_metadata, states_charges
-from ffshare.fit.reference.check import Checked, check
-from ffshare.fit.reference.data import ReferenceData, ReferenceMolecule, level_key, only_level
+from ffshare.fit.reference.check import Checked
+from ffshare.fit.reference.checker import Checker, chunked_records
+from ffshare.fit.reference.data import ReferenceData, ReferenceMolecule, only_level
 from ffshare.fit.reference.extended_xyz import read_extended_xyz
 from ffshare.fit.reference.forcebalance import read_forcebalance
 from ffshare.fit.reference.geometry_checks import repeated
@@ -26,6 +28,7 @@ from ffshare.fit.reference.raw import DamagedFileError, RawRecord, Reader, ReadO
 from ffshare.fit.reference.scan_lines import read_scan_lines
 from ffshare.fit.reference.spice_hdf5 import read_spice_hdf5
 from ffshare.molecules import Failure
+from ffshare.parallel import HERE, Engine
 
 READERS: Mapping[str, Reader] = {
     "arrow": read_arrow,
@@ -64,6 +67,7 @@ def read_reference(
     level: str | None = None,
     energy_unit: str | None = None,
     length_unit: str | None = None,
+    engine: Engine = HERE,
 ) -> ReferenceData:
     """All reference data of some files and folders.
 
@@ -74,6 +78,7 @@ def read_reference(
         level: Level of theory of files that do not state theirs; of files that hold several, the one to take.
         energy_unit: Energy unit of XYZ files; eV by default.
         length_unit: Length unit of XYZ files; angstrom by default.
+        engine: Where records are checked; files are read here.
 
     Returns:
         The data; what could not be used is in its `failures`.
@@ -87,7 +92,7 @@ def read_reference(
     molecules: list[ReferenceMolecule] = []
     totals: dict[str, list[int]] = {}
     failures: list[Failure] = []
-    for found in _stream(files, options):
+    for found in _checked(_records(files, options), options, engine):
         failures.extend(found.failures)
         if found.molecule is not None:
             if found.absolute:
@@ -109,6 +114,7 @@ def stream_reference(
     level: str | None = None,
     energy_unit: str | None = None,
     length_unit: str | None = None,
+    engine: Engine = HERE,
 ) -> Iterator[ReferenceMolecule | Failure]:
     """Reference data a record at a time, so that memory does not grow with the input.
 
@@ -121,6 +127,7 @@ def stream_reference(
         level: As for `read_reference`.
         energy_unit: As for `read_reference`.
         length_unit: As for `read_reference`.
+        engine: As for `read_reference`.
 
     Returns:
         An iterator over molecules and failures.
@@ -130,7 +137,36 @@ def stream_reference(
         MissingDependencyError: While iterating: a format needs a library that is not installed.
     """
     options = ReadOptions(smiles=smiles, level=level, energy_unit=energy_unit, length_unit=length_unit)
-    return _items(_files(inputs, kind), options)
+    return _items(_checked(_records(_files(inputs, kind), options), options, engine))
+
+
+def stream_records(
+    *inputs: str | Path,
+    kind: str | None = None,
+    smiles: str | None = None,
+    level: str | None = None,
+    energy_unit: str | None = None,
+    length_unit: str | None = None,
+) -> Iterator[RawRecord | Failure]:
+    """What the readers give of some files and folders, before any chemistry is checked; for `Checker`.
+
+    Args:
+        *inputs: Paths of files and folders.
+        kind: As for `read_reference`.
+        smiles: As for `read_reference`.
+        level: As for `read_reference`; `Checker` looks at it again.
+        energy_unit: As for `read_reference`.
+        length_unit: As for `read_reference`.
+
+    Returns:
+        An iterator over records and failures.
+
+    Raises:
+        InputError: Here, for paths and formats; while iterating, when a file cannot be used.
+        MissingDependencyError: While iterating: a format needs a library that is not installed.
+    """
+    options = ReadOptions(smiles=smiles, level=level, energy_unit=energy_unit, length_unit=length_unit)
+    return _records(_files(inputs, kind), options)
 
 
 def all_have_charges(*inputs: str | Path, kind: str | None = None) -> bool:
@@ -149,48 +185,34 @@ def all_have_charges(*inputs: str | Path, kind: str | None = None) -> bool:
     return all(of == "arrow" and states_charges(file) for file, of in _files(inputs, kind))
 
 
-def _items(files: Sequence[tuple[Path, str]], options: ReadOptions) -> Iterator[ReferenceMolecule | Failure]:
+def _items(every: Iterable[Checked]) -> Iterator[ReferenceMolecule | Failure]:
     level: str | None = None
-    for found in _stream(files, options):
+    for found in every:
         yield from found.failures
         if found.molecule is not None:
             level = found.molecule.level if level is None else only_level([level, found.molecule.level])
             yield found.molecule
 
 
-def _stream(files: Sequence[tuple[Path, str]], options: ReadOptions) -> Iterator[Checked]:
+def _checked(records: Iterable[RawRecord | Failure], options: ReadOptions, engine: Engine) -> Iterator[Checked]:
     """What becomes of each record."""
+    with closing(engine.map(Checker(level=options.level), chunked_records(records))) as chunks:
+        yield from itertools.chain.from_iterable(chunks)
+
+
+def _records(files: Sequence[tuple[Path, str]], options: ReadOptions) -> Iterator[RawRecord | Failure]:
+    """What the readers give, and what they cannot read."""
     indices = itertools.count()
     for path, kind in files:
         try:
-            for item in READERS[kind](path, options, indices):
-                if isinstance(item, Failure):
-                    yield Checked(molecule=None, failures=(item,))
-                else:
-                    yield check_level(item, options.level)
+            yield from READERS[kind](path, options, indices)
         except DamagedFileError as damage:
             empty = RawRecord(
                 index=next(indices), path=str(path), line=damage.line, name="", smiles="", coords=[], energies=[]
             )
-            yield Checked(molecule=None, failures=(empty.failure(damage.reason, damage.advice),))
+            yield empty.failure(damage.reason, damage.advice)
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def check_level(raw: RawRecord, wanted: str | None) -> Checked:
-    """The molecule of a record if it is of the level that is wanted.
-
-    Args:
-        raw: What a reader gives.
-        wanted: Level of theory; a record that does not state its own is taken to be of this one. None: any.
-
-    Returns:
-        The molecule and the failures.
-    """
-    if wanted is not None and raw.level and level_key(raw.level) != level_key(wanted):
-        reason = f"its level of theory is {raw.level}, not {wanted}"
-        return Checked(molecule=None, failures=(raw.failure(reason, "nothing need be done, or say the other level"),))
-    return check(raw if wanted is None else replace(raw, level=wanted))
 
 
 def _merged(molecules: Sequence[ReferenceMolecule], groups: Sequence[Sequence[int]]) -> tuple[ReferenceMolecule, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 from ffshare.errors import InputError, MoleculeError
 from ffshare.fit.reference.data import level_key
 from ffshare.fit.reference.json_files import json_objects
-from ffshare.fit.reference.raw import RawRecord, ReadOptions
+from ffshare.fit.reference.raw import RawRecord, ReadOptions, as_numbers
 from ffshare.molecules import Failure
 
 
@@ -37,14 +37,14 @@ def read_scan_lines(path: Path, options: ReadOptions, indices: Iterator[int]) ->
             yield _record(line, empty, options)
         except MoleculeError as error:
             yield empty.failure(error.reason, error.advice)
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
             yield empty.failure(
                 f"not a line with mapped_smiles, coords and energies_kcal: {error!r}", "correct or remove the line"
             )
 
 
 def _record(line: Mapping[str, Any], empty: RawRecord, options: ReadOptions) -> RawRecord:
-    given, level = line["energies_kcal"], str(line.get("theory", ""))
+    given, level, forces = line["energies_kcal"], str(line.get("theory", "")), line.get("forces_kcal_per_A")
     if hasattr(given, "keys"):
         level = _chosen(list(given), options.level)
         given = given[level]
@@ -54,9 +54,9 @@ def _record(line: Mapping[str, Any], empty: RawRecord, options: ReadOptions) -> 
         line=empty.line,
         name=str(line.get("name", "")),
         smiles=str(line.get("mapped_smiles") or options.smiles or ""),
-        coords=line["coords"],
-        energies=given,
-        forces=line.get("forces_kcal_per_A"),
+        coords=as_numbers(line["coords"], "coordinates"),
+        energies=as_numbers(given, "energies"),
+        forces=None if forces is None else as_numbers(forces, "forces"),
         level=level,
     )
 

@@ -1,26 +1,29 @@
 """Charges of the molecules of a fit: what each method gives, kept on disk where it takes long.
 
 Molecules that a method cannot charge do not take part in the fit and are listed. Networks give a molecule some tenths
-of a second, so that what they gave is kept some molecules at a time: a run that was killed goes on there, with the same
-numbers to the last bit.
+of a second, so that what they gave is kept some molecules at a time, by the worker that made it: a run that was killed
+goes on there, with the same numbers to the last bit.
 """
 
 import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
 
 from ffshare.assign import Assignment
 from ffshare.errors import MissingDependencyError, MoleculeError
-from ffshare.fit.parts import part_of
+from ffshare.fit.parts import atoms_of, part_of
 from ffshare.fit.reference import ReferenceData, reference_charges
+from ffshare.fit.shared_folder import SharedFolder, shared
 from ffshare.model import charges_by_name
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules import mapped_smiles
 from ffshare.molecules.ragged import IntArray
+from ffshare.parallel import HERE, Engine, one_thread
 from ffshare.records import doc, freeze_arrays, record
 from ffshare.whole_files import replacing
 
@@ -48,6 +51,7 @@ def charge(
     molecule_idxs: IntArray,
     folder: Path | None = None,
     progress: Callable[[int], None] | None = None,
+    engine: Engine = HERE,
 ) -> Charged:
     """The charges of some molecules of a batch.
 
@@ -56,8 +60,10 @@ def charge(
         data: Their reference data.
         method: ``reference``, ``none``, or a method of `ffshare.model.charges_by_name`.
         molecule_idxs: Molecules that need charges.
-        folder: Where charges are kept; None: they are not.
+        folder: Where charges are kept; None: they are not. Workers write to it themselves, so those of a scheduler must
+            share it.
         progress: Called with the number of molecules that are done.
+        engine: Where the work is done.
 
     Returns:
         The charges.
@@ -65,6 +71,7 @@ def charge(
     Raises:
         InputError: The data give no charges, and the method asks for them.
         MissingDependencyError: The method needs a package that is not installed.
+        OutputError: A worker does not see the folder.
     """
     if method == "none":
         return Charged(charges=None, uncharged={})
@@ -73,21 +80,44 @@ def charge(
     batch = assignment.batch
     charges = np.zeros(batch.n_atoms)
     uncharged: dict[int, str] = {}
-    for number, first in enumerate(range(0, len(molecule_idxs), _MOLECULES_AT_ONCE)):
-        idxs = molecule_idxs[first : first + _MOLECULES_AT_ONCE]
-        path = None if folder is None else folder / f"charges-{number:06d}.npz"
-        found, reasons = _kept(part_of(assignment, idxs), method, path)
-        charges[np.isin(batch.atom_molecules, idxs)] = found
-        uncharged |= {int(idxs[place]): reason for place, reason in reasons.items()}
-        if progress is not None:
-            progress(first + len(idxs))
+    chunks = [
+        molecule_idxs[first : first + _MOLECULES_AT_ONCE] for first in range(0, len(molecule_idxs), _MOLECULES_AT_ONCE)
+    ]
+    n_done = 0
+    with ExitStack() as stack:
+        place = None if folder is None else stack.enter_context(shared(folder, engine))
+        work = _Charger(assignment=assignment, method=method, place=place)
+        results = stack.enter_context(closing(engine.map(work, enumerate(chunks))))
+        for idxs, (found, reasons) in zip(chunks, results, strict=True):
+            charges[atoms_of(batch, idxs)] = found
+            uncharged |= {int(idxs[at]): reason for at, reason in reasons.items()}
+            n_done += len(idxs)
+            if progress is not None:
+                progress(n_done)
     return Charged(charges=charges, uncharged=uncharged)
 
 
-def _kept(part: Assignment, method: str, path: Path | None) -> tuple[FloatArray, dict[int, str]]:
+@record
+class _Charger:
+    """Charges a few molecules. Picklable."""
+
+    assignment: Assignment = doc("all molecules")
+    method: str = doc("the method")
+    place: SharedFolder | None = doc("where charges are kept; None: they are not")
+
+    def __call__(self, numbered: tuple[int, IntArray]) -> tuple[FloatArray, dict[int, str]]:
+        """Charges of the atoms of some molecules, and why molecules have none, by their place."""
+        number, idxs = numbered
+        part = part_of(self.assignment, idxs)
+        with one_thread():
+            if self.place is None:
+                return _charges(part, self.method)
+            self.place.check()
+            return _kept(part, self.method, self.place.path / f"charges-{number:06d}.npz")
+
+
+def _kept(part: Assignment, method: str, path: Path) -> tuple[FloatArray, dict[int, str]]:
     """Charges of a few molecules, from a file if it has them."""
-    if path is None:
-        return _charges(part, method)
     mark = _mark(part, method)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:

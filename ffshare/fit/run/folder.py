@@ -1,5 +1,6 @@
 """The folder of a run: whose it is, what is done, and results that appear only when all of them are written.
 
+    .lock            held while a run is under way
     settings.yaml    what the run was told, byte for byte; written first, and the mark of such a folder
     statistics/      charges and sums over the data, kept as they are made
     …                results, written elsewhere and moved here when all are there
@@ -22,6 +23,7 @@ from ffshare.errors import InputError, OutputError
 from ffshare.fit.run.force_field import NAMES as FORCE_FIELDS
 from ffshare.fit.run.settings import RunSettings
 from ffshare.fit.run.settings_file import parse_settings
+from ffshare.folder_lock import locked
 from ffshare.records import doc, record
 from ffshare.whole_files import UNFINISHED, replacing
 
@@ -39,6 +41,7 @@ class RunFolder:
     notes: tuple[str, ...] = doc("what was found there that a user should know")
 
     @classmethod
+    @contextmanager
     def claim(
         cls,
         path: str | Path,
@@ -47,8 +50,11 @@ class RunFolder:
         checksums: Mapping[str, str],
         *,
         overwrite: bool = False,
-    ) -> Self:
-        """Take a folder for a run: a new one, one that goes on there, or one that has ended.
+    ) -> Iterator[Self]:
+        """Take a folder for a run, and keep others out of it while the block lasts.
+
+        The run is a new one, one that goes on there, or one that has ended; nothing is changed of the last, so that
+        it may lie where nobody may write.
 
         Args:
             path: The folder; made where it does not exist.
@@ -57,15 +63,29 @@ class RunFolder:
             checksums: Checksums of what the fit is made from, by path.
             overwrite: Whether results of other settings or inputs are replaced.
 
-        Returns:
-            The folder. Where a run with the same settings and inputs has ended there, nothing is changed.
+        Yields:
+            The folder.
 
         Raises:
-            OutputError: The folder holds other things, or results of other settings or inputs, or cannot be written.
+            OutputError: The folder holds other things, or results of other settings or inputs, or cannot be written,
+                or another run is under way there.
         """
         folder = Path(path)
         with _naming(folder):
             folder.mkdir(parents=True, exist_ok=True)
+        report = _report(folder)
+        if report is not None and not _changes(folder, settings, checksums):
+            yield cls(path=folder, report=report, notes=())
+            return
+        with locked(folder):
+            yield cls._taken(folder, text, settings, checksums, overwrite=overwrite)
+
+    @classmethod
+    def _taken(
+        cls, folder: Path, text: bytes, settings: RunSettings, checksums: Mapping[str, str], *, overwrite: bool
+    ) -> Self:
+        """A folder that nobody else works in, made ready."""
+        with _naming(folder):
             there = [each.name for each in folder.iterdir() if not each.name.startswith(".")]
         if there and SETTINGS not in there:
             raise OutputError(

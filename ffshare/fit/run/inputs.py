@@ -10,6 +10,7 @@ from ffshare.data_files import checksum, data_directory
 from ffshare.errors import InputError
 from ffshare.fit.reference import ReferenceData, read_reference
 from ffshare.fit.run.settings import RunSettings
+from ffshare.parallel import HERE, Engine
 from ffshare.records import doc, record
 
 _SHIPPED = "reference"
@@ -44,8 +45,11 @@ class RunInputs:
         checksums = {str(path): checksum(path) for path in _all_files(files)}
         return cls(settings=settings, scheme=scheme, files=files, checksums={**scheme.checksums, **checksums})
 
-    def read(self) -> ReferenceData:
+    def read(self, engine: Engine = HERE) -> ReferenceData:
         """The reference data; the first molecules of them where the settings say so.
+
+        Args:
+            engine: Where they are checked.
 
         Returns:
             The data, with what could not be used.
@@ -54,7 +58,7 @@ class RunInputs:
             InputError: The data cannot be used, or hold no molecule.
         """
         options = self.settings.reference.model_dump(exclude={"files", "most_molecules"})
-        data = read_reference(*self.files, **options)
+        data = read_reference(*self.files, **options, engine=engine)
         most = self.settings.reference.most_molecules
         if not data.molecules:
             first = f"; the first failure: {data.failures[0].reason}" if data.failures else ""

@@ -5,6 +5,7 @@ Errors are as `ffshare.fit.evaluate` has them, of the conformers that take part 
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import reduce
 from operator import add
@@ -18,6 +19,7 @@ from ffshare.fit.reference import ReferenceMolecule
 from ffshare.model import Frames, Model
 from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
+from ffshare.parallel import HERE, Engine, one_thread
 from ffshare.records import doc, freeze_arrays, record
 from ffshare.rules.table import RuleTable
 
@@ -72,48 +74,82 @@ class Misfit:
         return sum(each.n_used for each in self.molecules)
 
 
-def misfit(problem: FitProblem, tables: Mapping[str, RuleTable], molecules: Sequence[ReferenceMolecule]) -> Misfit:
+def misfit(
+    problem: FitProblem,
+    tables: Mapping[str, RuleTable],
+    molecules: Sequence[ReferenceMolecule],
+    engine: Engine = HERE,
+) -> Misfit:
     """The errors of a fit.
 
     Args:
         problem: What was fitted, its tables those before.
         tables: The tables after.
         molecules: Reference data of the molecules of its batch.
+        engine: Where the work is done.
 
     Returns:
         The errors of the molecules that take part.
     """
     used = np.setdiff1d(np.arange(len(molecules)), problem.skipped)
     n_components = sum(3 * molecules[idx].n_conformers * molecules[idx].n_atoms for idx in used.tolist())
-    share, rng = _MOST_SHOWN / max(n_components, 1), np.random.default_rng(0)
-    rows: list[MoleculeMisfit] = []
-    energies: list[FloatArray] = [np.zeros((3, 0))]
-    forces: list[FloatArray] = [np.zeros((3, 0))]
-    for first in range(0, len(used), _MOLECULES_AT_ONCE):
-        idxs = used[first : first + _MOLECULES_AT_ONCE]
-        for place, (before, after) in enumerate(_of_chunk(problem, tables, idxs, [molecules[idx] for idx in idxs])):
-            molecule = before.reference
-            found = [molecule_errors(molecule, each.energies, each.forces) for each in (before, after)]
-            rows.append(
-                MoleculeMisfit(
-                    molecule_idx=int(idxs[place]),
-                    n_used=molecule.n_conformers,
-                    energies=(found[0].energies, found[1].energies),
-                    forces=(found[0].forces, found[1].forces),
-                )
-            )
-            if molecule.n_conformers > 1:
-                shown = np.array([molecule.energies, before.energies, after.energies])
-                energies.append(shown - shown.mean(axis=1, keepdims=True))
-            if molecule.forces is not None:
-                forces.append(np.array([each.ravel() for each in (molecule.forces, before.forces, after.forces)]))
-                if share < 1.0:
-                    forces[-1] = forces[-1][:, rng.random(forces[-1].shape[1]) < share]
+    work = _Comparer(problem=problem, tables=tables, share=_MOST_SHOWN / max(n_components, 1))
+    chunks = (used[first : first + _MOLECULES_AT_ONCE] for first in range(0, len(used), _MOLECULES_AT_ONCE))
+    parts = ((idxs, tuple(molecules[idx] for idx in idxs.tolist())) for idxs in chunks)
+    with closing(engine.map(work, parts)) as results:
+        found = [each for result in results for each in result]
     return Misfit(
-        molecules=tuple(rows),
-        energy_parity=_parity(np.concatenate(energies, axis=1)),
-        force_parity=_parity(np.concatenate(forces, axis=1)),
+        molecules=tuple(each.errors for each in found),
+        energy_parity=_parity([each.energies for each in found]),
+        force_parity=_parity([each.forces for each in found]),
     )
+
+
+@record
+class _Compared:
+    """A molecule before and after a fit."""
+
+    errors: MoleculeMisfit = doc("its errors")
+    energies: FloatArray = doc("of the reference, before and after, from their means [kcal/mol], shape=(3, n)")
+    forces: FloatArray = doc("components likewise, those that are shown [kcal/mol/Å], shape=(3, n)")
+
+
+@record
+class _Comparer:
+    """Computes the errors of some molecules before and after a fit. Picklable."""
+
+    problem: FitProblem = doc("what was fitted, its tables those before")
+    tables: Mapping[str, RuleTable] = doc("the tables after")
+    share: float = doc("which part of the components of forces is shown")
+
+    def __call__(self, part: tuple[IntArray, tuple[ReferenceMolecule, ...]]) -> list[_Compared]:
+        """The errors of molecules of the batch, with their reference data."""
+        idxs, molecules = part
+        with one_thread():
+            computed = _of_chunk(self.problem, self.tables, idxs, molecules)
+        return [
+            self._compared(idx, before, after) for idx, (before, after) in zip(idxs.tolist(), computed, strict=True)
+        ]
+
+    def _compared(self, idx: int, before: "_Computed", after: "_Computed") -> _Compared:
+        molecule = before.reference
+        found = [molecule_errors(molecule, each.energies, each.forces) for each in (before, after)]
+        energies, forces = np.zeros((3, 0)), np.zeros((3, 0))
+        if molecule.n_conformers > 1:
+            shown = np.array([molecule.energies, before.energies, after.energies])
+            energies = shown - shown.mean(axis=1, keepdims=True)
+        if molecule.forces is not None:
+            forces = np.array([each.ravel() for each in (molecule.forces, before.forces, after.forces)])
+            if self.share < 1.0:
+                # Seeded by the molecule, so that the choice does not depend on who makes it.
+                forces = forces[:, np.random.default_rng([0, idx]).random(forces.shape[1]) < self.share]
+        errors = MoleculeMisfit(
+            molecule_idx=idx,
+            n_used=molecule.n_conformers,
+            energies=(found[0].energies, found[1].energies),
+            forces=(found[0].forces, found[1].forces),
+        )
+        return _Compared(errors=errors, energies=energies, forces=forces)
 
 
 @record
@@ -154,7 +190,8 @@ def _of_chunk(
     return found
 
 
-def _parity(numbers: FloatArray) -> Parity:
+def _parity(parts: Sequence[FloatArray]) -> Parity:
+    numbers = np.concatenate([np.zeros((3, 0)), *parts], axis=1)
     return Parity(reference=numbers[0], before=numbers[1], after=numbers[2])
 
 

@@ -16,14 +16,13 @@ from ffshare.fit.parameters import Parameters
 from ffshare.fit.problem import FitProblem
 from ffshare.fit.reference import ReferenceData
 from ffshare.fit.result import FitResult
-from ffshare.fit.rows import row_factor
+from ffshare.fit.rows import touching_factor
 from ffshare.fit.run.charges import charge
 from ffshare.fit.run.inputs import RunInputs
 from ffshare.fit.run.misfit import Misfit, misfit
 from ffshare.fit.run.soft_ties import SoftTiesOfRun, soft_ties_of_run
-from ffshare.model.coordinates import FloatArray
 from ffshare.molecules.ragged import IntArray
-from ffshare.parallel import one_thread
+from ffshare.parallel import HERE, Engine, one_thread
 from ffshare.records import doc, record
 
 READING, ASSIGNING, CHARGING, SUMMING, CHOOSING, SOLVING, COMPARING = (
@@ -59,13 +58,23 @@ class FitRun:
 
 
 @one_thread()
-def run_fit(inputs: RunInputs, folder: str | Path | None = None, progress: Progress | None = None) -> FitRun:
+def run_fit(
+    inputs: RunInputs,
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+    engine: Engine = HERE,
+) -> FitRun:
     """Fit as settings say.
+
+    Law: all of it is the same to the last bit wherever the work is done.
 
     Args:
         inputs: Settings and what they name.
-        folder: Where charges and sums are kept, so that a run that was killed goes on there; None: in memory.
+        folder: Where charges and sums are kept, so that a run that was killed goes on there; None: in memory. The
+            workers of a scheduler must share it.
         progress: Told how far it is.
+        engine: Where passes over the data are done: checks, charges, sums, errors. Rules are assigned and equations
+            solved here.
 
     Returns:
         The fit. One that did not converge says so in its status and advice.
@@ -74,13 +83,14 @@ def run_fit(inputs: RunInputs, folder: str | Path | None = None, progress: Progr
         InputError: The data cannot be used, are of several levels of theory, or lack the charges that are asked for.
         SchemeError: The scheme has terms that the model does not know, or cannot have soft ties.
         MissingDependencyError: The method for charges needs a package that is not installed.
+        OutputError: A worker does not see the folder.
     """
     settings, kept = inputs.settings, None if folder is None else Path(folder)
     tell = _silent if progress is None else progress
     if kept is not None:
         kept.mkdir(parents=True, exist_ok=True)
     tell(READING, 0, None)
-    data = inputs.read()
+    data = inputs.read(engine)
     n = data.n_molecules
     tell(ASSIGNING, 0, n)
     assignment = inputs.scheme.assign(data.batch())
@@ -88,7 +98,7 @@ def run_fit(inputs: RunInputs, folder: str | Path | None = None, progress: Progr
     covered = np.setdiff1d(np.arange(n), np.array(list(skipped), dtype=np.int64))
     method = settings.charges or ("reference" if data.has_charges else "openff")
     tell(CHARGING, 0, len(covered))
-    charged = charge(assignment, data, method, covered, kept, lambda done: tell(CHARGING, done, len(covered)))
+    charged = charge(assignment, data, method, covered, kept, lambda done: tell(CHARGING, done, len(covered)), engine)
     skipped |= charged.uncharged
     tell(SUMMING, 0, n)
     problem = FitProblem.of(assignment, charged.charges, sections=settings.sections, weights=settings.weights.weights())
@@ -99,15 +109,12 @@ def run_fit(inputs: RunInputs, folder: str | Path | None = None, progress: Progr
             f"{assignment.scheme} covers none of the {n} molecules, so there is nothing to fit; the first: "
             f"{skipped[first]}"
         )
-    sums = accumulate(problem, data.molecules, kept, progress=lambda done: tell(SUMMING, done, n))
+    sums = accumulate(problem, data.molecules, kept, progress=lambda done: tell(SUMMING, done, n), engine=engine)
     choices, fixed = settings.fit_settings(), _numbers(problem.parameters, settings.fixed)
     soft = soft_ties_of_run(
         problem, sums, settings.soft_ties.strength, choices, fixed, lambda done, of: tell(CHOOSING, done, of)
     )
     tell(SOLVING, 0, None)
-
-    def factor(directions: FloatArray) -> FloatArray:
-        return row_factor(problem, data.molecules, directions)
 
     result = fit_sums(
         problem.assignment,
@@ -116,10 +123,10 @@ def run_fit(inputs: RunInputs, folder: str | Path | None = None, progress: Progr
         choices,
         soft_ties=soft.ties,
         fixed=fixed,
-        factor=factor,
+        factor=touching_factor(problem, data.molecules, sums, engine),
     )
     tell(COMPARING, 0, None)
-    found = misfit(problem, result.tables(), data.molecules)
+    found = misfit(problem, result.tables(), data.molecules, engine)
     return FitRun(
         inputs=inputs,
         data=data,

@@ -1,6 +1,7 @@
 """Whole comparisons: nothing leaks, and nothing but the data and the settings changes a number."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from rdkit import Chem
 
 from ffshare.assign.parents import parent_edges
 from ffshare.errors import InputError, SchemeError
+from ffshare.fit import gather
 from ffshare.fit.comparison import Candidates
 from ffshare.fit.comparison.contest import FITTING, Contest, Task
 from ffshare.fit.comparison.contestants import Contestant
@@ -155,9 +157,18 @@ def test_the_order_of_the_schemes_changes_no_score():
         )
 
 
-def test_several_processes_give_the_same_numbers_to_the_last_bit():
-    found = run(hessians=hessians_of(molecules()), workers=2)
+def test_other_workers_give_the_same_numbers_to_the_last_bit(elsewhere):
+    found = run(hessians=hessians_of(molecules()), engine=elsewhere)
     assert as_json(found) == as_json(plain())
+
+
+@pytest.mark.parametrize("molecules_at_once", [1, 7])
+def test_what_is_worked_on_together_changes_no_more_than_rounding(monkeypatch, molecules_at_once):
+    given = hessians_of(molecules())
+    monkeypatch.setattr("ffshare.fit.comparison.sums.gather", partial(gather, molecules_at_once=molecules_at_once))
+    for before, after in zip(plain().schemes, run(hessians=given).schemes, strict=True):
+        for one, other in zip(before.folds, after.folds, strict=True):
+            np.testing.assert_allclose(one.training_squares, other.training_squares, rtol=1e-12)
 
 
 def test_draws_of_a_control_and_soft_ties_take_part():

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ffshare.errors import OutputError
 from ffshare.fit import Weights
 from ffshare.fit.comparison import Candidates, TermsOf
+from ffshare.folder_lock import locked
+from ffshare.parallel import Engine
 from tests.fit.comparison.run_samples import SCHEMES, SETTINGS, as_json, hessians_of, molecules, plain, run
 from tests.fit.comparison.samples import spoilt
 from tests.model.samples import scheme_of
@@ -49,7 +52,7 @@ def test_sums_in_a_folder_are_made_once(tmp_path):
     assert sorted(path.relative_to(tmp_path / "sums").as_posix() for path in sums) == [
         f"{kind}/statistics-000000.npz" for kind in ("energies", "forces")
     ]
-    again = run(hessians=hessians_of(molecules()), folder=tmp_path, workers=2)
+    again = run(hessians=hessians_of(molecules()), folder=tmp_path, engine=Engine(workers=2))
     assert as_json(again) == as_json(plain())
     assert stamps(tmp_path / "sums") == sums
     # Errors allowed are not in them.
@@ -69,7 +72,7 @@ def test_sums_without_a_folder_are_gone_at_the_end(tmp_path, monkeypatch, worker
             raise Stop
 
     with pytest.raises(Stop) if stops else nullcontext():
-        run(schemes=SCHEMES[:1], workers=workers, progress=looking)
+        run(schemes=SCHEMES[:1], engine=Engine(workers=workers), progress=looking)
     assert set(seen) == {2}
     assert not list(tmp_path.iterdir())
 
@@ -111,3 +114,17 @@ def test_what_was_kept_of_rules_that_were_edited_since_is_not_used(tmp_path):
     after = run(schemes=(str(path),), folder=tmp_path / "fits")
     assert after.rows[0]["exercised"] < before.rows[0]["exercised"]
     assert as_json(after) == as_json(run(schemes=(str(path),)))
+
+
+def test_workers_of_a_scheduler_find_a_folder_wherever_they_stand(tmp_path, monkeypatch, cluster_address):
+    monkeypatch.chdir(tmp_path)
+    found = run(hessians=hessians_of(molecules()), folder="kept", engine=Engine(scheduler=cluster_address))
+    assert as_json(found) == as_json(plain())
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["fits", "sums"]
+    assert len(list((tmp_path / "kept" / "fits").iterdir())) == 8
+
+
+def test_a_second_comparison_in_a_folder_is_refused(tmp_path):
+    with locked(tmp_path), pytest.raises(OutputError, match=r"is in use by a run on .* since .*; wait for it, or name"):
+        run(folder=tmp_path)
+    assert not list(tmp_path.iterdir())
