@@ -32,13 +32,15 @@ class PoolOfCopies(nn.Module):
         return self.pool(image)
 
 
-def _squeeze_excite(channels: int, hidden: int, depth: int, size: int, deviation: bool) -> tuple[Action, Action]:
+def _squeeze_excite(
+    channels: int, depth: int, size: int, *, deviation: bool = False, batch: int = 64
+) -> tuple[Action, Action]:
     """Blocks one after the other, as the depths of a network."""
-    excite = SharedSqueezeExcite(channels, rd_channels=hidden, depth=depth, deviation=deviation)
+    excite = SharedSqueezeExcite(channels, rd_channels=16, depth=depth, deviation=deviation)
     tied = nn.Sequential(*(excite.at(t) for t in range(depth)))
     tied.register_parameter("theta", excite.shared.theta)
     untied = nn.Sequential(*(SqueezeExcite(excite.to_sequential(t)) for t in range(depth)))
-    return equal_pair(tied, untied, torch.randn(64, channels, size, size))
+    return equal_pair(tied, untied, torch.randn(batch, channels, size, size))
 
 
 def _turning(n_in: int, n_out: int, size: int, lift: bool) -> tuple[Action, Action]:
@@ -50,11 +52,15 @@ CASES: Sequence[Case] = (
     Case("HashedConv2d, 64 → 64, k = 3, 32 × 32, batch 16", "nn.Conv2d", 1.15,
          lambda: pair(HashedConv2d(64, 64, 3), nn.Conv2d(64, 64, 3), torch.randn(16, 64, 32, 32))),
     Case("SharedSqueezeExcite, 64 channels, 8 depths, 16 × 16, batch 64", "untied blocks", 1.15,
-         lambda: _squeeze_excite(64, 16, 8, 16, False)),
-    Case("SharedSqueezeExcite, the same with deviations", "untied blocks", 1.15,
-         lambda: _squeeze_excite(64, 16, 8, 16, True)),
+         lambda: _squeeze_excite(64, 8, 16)),
+    Case("SharedSqueezeExcite, the same with deviations, batch 64", "untied blocks", 1.15,
+         lambda: _squeeze_excite(64, 8, 16, deviation=True)),
+    Case("SharedSqueezeExcite, 64 channels, 8 depths, 16 × 16, batch 16", "untied blocks", 1.15,
+         lambda: _squeeze_excite(64, 8, 16, batch=16)),
+    Case("SharedSqueezeExcite, the same with deviations, batch 16", "untied blocks", 1.15,
+         lambda: _squeeze_excite(64, 8, 16, deviation=True, batch=16)),
     Case("SharedSqueezeExcite, 256 channels, 4 depths, 8 × 8, batch 64", "untied blocks", 1.15,
-         lambda: _squeeze_excite(256, 16, 4, 8, False)),
+         lambda: _squeeze_excite(256, 4, 8)),
     Case("C4Conv2d, lift 3 → 4 × 16, k = 3, 32 × 32, batch 16", "nn.Conv2d, 3 → 64", 1.3,
          lambda: _turning(3, 16, 32, True)),
     Case("C4Conv2d, 4 × 16 → 4 × 16, k = 3, 32 × 32, batch 16", "nn.Conv2d, 64 → 64", 1.3,

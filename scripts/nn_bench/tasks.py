@@ -128,6 +128,7 @@ def _adaptation(n_hidden: int, steps: int, first_order: bool) -> tuple[Action, A
 CASES: Sequence[Case] = (
     Case("HardShared, 4 tasks, one input, batch 256", "a trunk and heads", 1.15, lambda: _trunk(4, 256, True)),
     Case("HardShared, 8 tasks, inputs of their own, batch 64", "a trunk and heads", 1.15, lambda: _trunk(8, 64, False)),
+    Case("HardShared, 8 tasks, inputs of their own, batch 32", "a trunk and heads", 1.15, lambda: _trunk(8, 32, False)),
     Case("laplacian_penalty, 16 tasks, 32 edges, 100,000 each", "a sum over edges by hand", 1.15,
          lambda: _penalty(16, 32, 100_000, False)),
     Case("laplacian_penalty, 16 tasks, 32 edges, 100,000 each", "a dense quadratic form", None,
