@@ -37,11 +37,11 @@ def replacing(path: Path, inside: Path | None = None) -> Iterator[Path]:
     unfinished = (inside or path.parent) / f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}"
     try:
         yield unfinished
-        _to_disk(unfinished)
+        to_disk(unfinished)
         os.replace(unfinished, path)
         # Until then a power cut may take the new name away. Some file systems refuse it for folders.
         with suppress(OSError):
-            _to_disk(path.parent)
+            to_disk(path.parent)
     finally:
         with suppress(OSError):
             unfinished.unlink()
@@ -68,8 +68,33 @@ def writing(path: Path, inside: Path | None = None) -> Iterator[Path]:
         raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another name or folder") from error
 
 
-def _to_disk(path: Path) -> None:
-    """Force a file, or the names in a folder, to disk."""
+@contextmanager
+def naming_folder(folder: Path) -> Iterator[None]:
+    """A block in which what the system refuses becomes an error that names a folder.
+
+    Args:
+        folder: The folder that is written to.
+
+    Raises:
+        OutputError: The system refuses something.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {folder}: {error.strerror or error}; name one that you may write to, with room"
+        ) from error
+
+
+def to_disk(path: Path) -> None:
+    """Force a file, or the names in a folder, to disk.
+
+    Args:
+        path: The file or folder.
+
+    Raises:
+        OSError: The system refuses.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

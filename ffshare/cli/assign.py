@@ -33,7 +33,7 @@ from ffshare.cli.labelling import (
     scheme_of,
 )
 from ffshare.cli.outputs import CsvTables, JsonTables, OutputFiles, TableWriter
-from ffshare.data_files import checksum
+from ffshare.cli.provenance import checksums_by_name, provenance
 from ffshare.errors import InputError
 from ffshare.molecules import STANDARD_INPUT, Entry, Failure, read_entries
 from ffshare.parallel import Engine
@@ -84,30 +84,28 @@ def assign(
         json: Print JSON: the summary, or without --out the labels.
     """
     chosen, engine = scheme_of(scheme, mode), Engine(workers=workers, scheduler=scheduler)
-    kept = None if cache is None else label_cache(cache, chosen, mode, cache_size)
-    labeller, columns = (
-        Labeller(scheme=chosen, cache=kept),
-        {"smiles_column": smiles_column, "name_column": name_column},
-    )
-
-    def made_from(**more: Any) -> dict[str, Any]:
-        # Not the workers: they do not show in the outcome.
-        return provenance(chosen, inputs, {**more, **columns, "mode": mode})
-
+    kept = None if cache is None else _label_cache(cache, chosen, mode, cache_size)
+    labeller = Labeller(scheme=chosen, cache=kept)
+    # Neither workers nor cache: they do not show in the outcome.
+    settings = {"smiles_column": smiles_column, "name_column": name_column, "mode": mode}
     if out is not None and is_folder(out):
         _refuse_inside(inputs, out)
         entries = read_entries(inputs, smiles_column=smiles_column, name_column=name_column)
-        # Parts of a strict run are those of another one.
-        numbers = _into_folder(LabelFolder(out, made_from(), partition, strict=strict), labeller, entries, engine)
+        # Nor whether it is strict: parts that are there are those of any run.
+        made_from = provenance(chosen, inputs, settings)
+        numbers = _into_folder(LabelFolder(out, made_from, partition, strict=strict), labeller, entries, engine)
     else:
         numbers = LabelNumbers()
-        chunks = in_chunks(labeller, inputs, engine=engine, strict=strict, **columns)
+        chunks = in_chunks(
+            labeller, inputs, engine=engine, strict=strict, smiles_column=smiles_column, name_column=name_column
+        )
         with ExitStack() as stack:
             output: LabelFiles | LabelStream
             if out is None:
                 output = stack.enter_context(LabelStream(as_json=json))
             else:
-                output = LabelFiles(stack.enter_context(OutputFiles(inputs)), out, made_from(strict=strict))
+                files = stack.enter_context(OutputFiles(inputs))
+                output = LabelFiles(files, out, provenance(chosen, inputs, {"strict": strict, **settings}))
             for chunk in chunks:
                 output.take(chunk)
                 numbers += chunk.numbers
@@ -143,40 +141,10 @@ def _into_folder(
     return folder.numbers
 
 
-def label_cache(folder: Path, scheme: Scheme, mode: str, gigabytes: float) -> LabelCache:
+def _label_cache(folder: Path, scheme: Scheme, mode: str, gigabytes: float) -> LabelCache:
     """A cache of the labels that a scheme gives: those of other schemes, files and versions are never found there."""
-    salt = json_module.dumps([__version__, scheme.name, sorted(scheme.checksums.items()), mode])
+    salt = json_module.dumps([__version__, scheme.name, checksums_by_name(scheme), mode])
     return LabelCache(folder=folder.resolve(), salt=salt, most_bytes=round(gigabytes * 1e9))
-
-
-def provenance(scheme: Scheme, inputs: tuple[str, ...], settings: dict[str, Any]) -> dict[str, Any]:
-    """What made an output: version, scheme, checksums of force field and inputs, settings.
-
-    Args:
-        scheme: The scheme.
-        inputs: Paths, or '-', which has no checksum.
-        settings: Options of the command.
-
-    Returns:
-        A dictionary fit for JSON.
-    """
-    return {
-        "ffshare": __version__,
-        "scheme": scheme.name,
-        # By name, since an environment may have moved.
-        "force_field_checksums": {Path(path).name: mark for path, mark in scheme.checksums.items()},
-        "input_checksums": {path: mark for given in inputs for path, mark in _checksums(given).items()},
-        "settings": settings,
-    }
-
-
-def _checksums(given: str) -> dict[str, str | None]:
-    """Checksums of an input by file; standard input has none."""
-    path = Path(given)
-    if given == STANDARD_INPUT or not path.exists():
-        return {given: None}
-    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-    return {str(each): checksum(each) if each.is_file() else None for each in files}
 
 
 class LabelFiles:

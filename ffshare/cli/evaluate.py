@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 from cyclopts import Parameter
 
-from ffshare.cli.assign import provenance
 from ffshare.cli.console import note, print_json, print_table, progress_bar
 from ffshare.cli.evaluation import EvaluatedChunk, Evaluator, evaluated
 from ffshare.cli.labelling import Scheduler, Workers, note_failures, scheme_of
 from ffshare.cli.outputs import OutputFiles
+from ffshare.cli.provenance import provenance
 from ffshare.errors import InputError
 from ffshare.fit.evaluate import ErrorSums
 from ffshare.fit.reference import all_have_charges

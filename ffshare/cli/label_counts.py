@@ -14,6 +14,7 @@ from ffshare.assign.library import missing_parts, read_manifest
 from ffshare.assign.tally import SectionTally, groups_of
 from ffshare.cli.console import progress_bar
 from ffshare.cli.labelling import scheme_of
+from ffshare.cli.provenance import checksums_by_name
 from ffshare.errors import InputError, MissingDependencyError, SchemeError
 from ffshare.rules import RuleTable
 
@@ -71,8 +72,7 @@ def tally_of_labels(folder: Path, names: Sequence[str]) -> tuple[Scheme, Tally, 
     if any(name != made_by for name in names):
         raise InputError(f"{folder} holds labels of {made_by}; leave --scheme out, or count the molecules themselves")
     scheme = scheme_of(made_by, manifest["settings"]["mode"])
-    marks = {Path(path).name: mark for path, mark in scheme.checksums.items()}
-    if marks != manifest["force_field_checksums"]:
+    if checksums_by_name(scheme) != manifest["force_field_checksums"]:
         raise SchemeError(f"{made_by} is not what it was when it made {folder}; label the molecules again")
     parts = [str(folder / part) for one in manifest["parts"] for part in one["files"] if part.startswith("labels/")]
     with progress_bar("counting", what="parts") as bar:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ffshare.errors import OutputError
 from ffshare.parallel import Engine
 from ffshare.records import doc, record
-from ffshare.whole_files import UNFINISHED
+from ffshare.whole_files import UNFINISHED, naming_folder
 
 
 @record
@@ -51,12 +51,8 @@ def shared(folder: Path, engine: Engine) -> Iterator[SharedFolder]:
         return
     # Named as what a killed run leaves, so that the next run removes it.
     token = f".{secrets.token_hex(8)}{UNFINISHED}"
-    try:
+    with naming_folder(folder):
         (folder / token).touch()
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {folder}: {error.strerror or error}; name one that you may write to"
-        ) from error
     try:
         yield SharedFolder(path=folder.absolute(), token=token)
     finally:

@@ -21,7 +21,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -41,7 +41,7 @@ from ffshare.assign.library.part import FOLDERS, Part, Partition, PartWriter, me
 from ffshare.errors import InputError, OutputError
 from ffshare.folder_lock import locked
 from ffshare.molecules import Entry, Failure, chunked
-from ffshare.whole_files import writing
+from ffshare.whole_files import naming_folder, writing
 
 PARTITION_SIZE = 2_000
 """Entries of a partition: of drugs, a second of work and some 200 MB of memory while it is done."""
@@ -85,12 +85,12 @@ class LabelFolder:
             OutputError: Another run is under way there; it holds other things, or labels that were made otherwise; or
                 it cannot be written to.
         """
-        with _naming(self.path):
+        with naming_folder(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with ExitStack() as block:
             block.enter_context(locked(self.path))
             block.callback(self._let_go)
-            with _naming(self.path):
+            with naming_folder(self.path):
                 self._claim()
             self._block = block.pop_all()
         return self
@@ -231,7 +231,7 @@ class LabelFolder:
         """
         if sorted(self._parts) != list(range(len(self._parts))):
             raise InputError(f"{self.path}: {len(self._parts)} parts with gaps between; run the same command again")
-        with _naming(self.path):
+        with naming_folder(self.path):
             wanted = {name for number in self._parts for name in names_of(number).values()}
             for name in FOLDERS:
                 for path in (self.path / name).glob("part-*.parquet"):
@@ -253,14 +253,3 @@ def _take_away(folder: Path) -> None:
     with suppress(FileNotFoundError):
         os.replace(folder, gone)
         shutil.rmtree(gone, ignore_errors=True)
-
-
-@contextmanager
-def _naming(folder: Path) -> Iterator[None]:
-    """Refusals of the system as errors that name the folder."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {folder}: {error.strerror or error}; name one that you may write to, with room"
-        ) from error

@@ -25,7 +25,7 @@ from ffshare.fit.run.settings import RunSettings
 from ffshare.fit.run.settings_file import parse_settings
 from ffshare.folder_lock import locked
 from ffshare.records import doc, record
-from ffshare.whole_files import UNFINISHED, replacing
+from ffshare.whole_files import UNFINISHED, naming_folder, replacing, to_disk
 
 SETTINGS, STATISTICS, REPORT = "settings.yaml", "statistics", "fit.json"
 TABLES = ("parameters.csv", "identifiability.csv", "molecules.csv", "failures.csv")
@@ -71,7 +71,7 @@ class RunFolder:
                 or another run is under way there.
         """
         folder = Path(path)
-        with _naming(folder):
+        with naming_folder(folder):
             folder.mkdir(parents=True, exist_ok=True)
         report = _report(folder)
         if report is not None and not _changes(folder, settings, checksums):
@@ -85,7 +85,7 @@ class RunFolder:
         cls, folder: Path, text: bytes, settings: RunSettings, checksums: Mapping[str, str], *, overwrite: bool
     ) -> Self:
         """A folder that nobody else works in, made ready."""
-        with _naming(folder):
+        with naming_folder(folder):
             there = [each.name for each in folder.iterdir() if not each.name.startswith(".")]
         if there and SETTINGS not in there:
             raise OutputError(
@@ -112,7 +112,7 @@ class RunFolder:
             notes.append(f"{folder}: not as before; sums over the data that still apply are used again:\n  {what}")
         elif there:
             notes.append(f"{folder}: going on with a run that was stopped")
-        with _naming(folder):
+        with naming_folder(folder):
             for name in (REPORT, *TABLES, *PLOTS, *FORCE_FIELDS):
                 _remove(folder / name)
             for each in (*folder.iterdir(), *(folder / STATISTICS).glob("*")):
@@ -138,13 +138,13 @@ class RunFolder:
         """
         stage = self.path / f".{secrets.token_hex(4)}{UNFINISHED}"
         try:
-            with _naming(self.path):
+            with naming_folder(self.path):
                 stage.mkdir()
                 yield stage
                 names = sorted(each.name for each in stage.iterdir())
                 for each in stage.rglob("*"):
                     if each.is_file():
-                        _to_disk(each)
+                        to_disk(each)
                 for name in sorted(names, key=lambda name: name == REPORT):
                     os.replace(stage / name, self.path / name)
         finally:
@@ -193,19 +193,3 @@ def _remove(path: Path) -> None:
 def _write(path: Path, data: bytes) -> None:
     with replacing(path) as unfinished:
         unfinished.write_bytes(data)
-
-
-def _to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-@contextmanager
-def _naming(folder: Path) -> Iterator[None]:
-    """Refusals of the system as errors that name the folder."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to {folder}: {error.strerror or error}; name one that you may write to, with room"
-        ) from error
